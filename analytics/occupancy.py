@@ -1,0 +1,66 @@
+"""Who is where now: counts per camera and zone, from what was recorded last."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import cv2
+import numpy as np
+from django.db.models import Count, Max
+
+from environments.geometry import polygon_area_m2
+from environments.models import Environment
+from environments.selectors import zones_of
+from tracking.messages import isoformat
+from tracking.models import Detection, Position, ProcessingTask
+
+# positions this close to the newest one count as now (s)
+NOW_SECONDS = 1.0
+
+
+def inside(polygon_m: list[list[float]], positions_m: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of (n, 2) map positions lie in the polygon or on its edge (metres)."""
+    polygon = np.asarray(polygon_m, np.float32)
+    return np.array([cv2.pointPolygonTest(polygon, (float(x), float(y)), False) >= 0 for x, y in positions_m], bool)
+
+
+def live_metrics(environment: Environment) -> dict[str, Any] | None:
+    """Counts of the newest instant of the environment's running (or last) task; None when nothing was recorded."""
+    tasks = ProcessingTask.objects.filter(environment=environment, batches_done__gt=0)
+    task = tasks.filter(status__in=ProcessingTask.ACTIVE).first() or tasks.first()
+    if task is None:
+        return None
+    last = Detection.objects.filter(task=task).aggregate(last=Max("captured_at"))["last"]
+    if last is None:
+        return None
+    since = last - timedelta(seconds=NOW_SECONDS)
+    names = {entry["camera_id"]: entry["camera"] for entry in task.plan["cameras"]}
+    per_camera = dict.fromkeys(task.cameras, 0)
+    recent = Detection.objects.filter(task=task, captured_at__gt=since)
+    for row in recent.values("camera_id").annotate(n=Count("person_id", distinct=True)):
+        per_camera[names[row["camera_id"]]] = row["n"]
+    newest: dict[Any, tuple[float, float]] = {
+        p.person_id: (p.x_m, p.y_m)
+        for p in Position.objects.filter(task=task, captured_at__gt=since).order_by("captured_at")
+    }
+    places = np.array(list(newest.values())).reshape(-1, 2)
+    zones = [
+        {
+            "zone_id": str(zone.pk),
+            "slug": zone.slug,
+            "name": zone.name,
+            "kind": zone.kind,
+            "persons": (count := int(inside(zone.polygon, places).sum())),
+            "density_per_m2": round(count / polygon_area_m2(zone.polygon), 4),
+        }
+        for zone in zones_of(environment)
+    ]
+    return {
+        "task_id": str(task.pk),
+        "task_status": task.status,
+        "timestamp": isoformat(last),
+        "total_persons": recent.values("person_id").distinct().count(),
+        "persons_per_camera": per_camera,
+        "zone_occupancy": zones,
+    }

@@ -1,0 +1,210 @@
+"""Everything that reads environments. What a caller may not see is answered as if it did not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any
+
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+
+from environments.errors import CameraNotFoundError, EnvironmentNotFoundError, PermissionDeniedError
+from environments.models import Camera, Environment, Membership, Recording, Role, Zone
+from environments.spans import Span, by_day, intersect_all, join
+
+# -- who may see and do what ---------------------------------------------------------------------------------
+
+
+def environments_visible_to(user: Any) -> QuerySet[Environment]:
+    """Active environments the user is a member of; all of them for superusers, none for strangers."""
+    if not getattr(user, "is_active", False) or not user.is_authenticated:
+        return Environment.objects.none()
+    environments = Environment.objects.filter(is_active=True)
+    if user.is_superuser:
+        return environments
+    return environments.filter(Exists(Membership.objects.filter(user=user, environment=OuterRef("pk"))))
+
+
+def environment_get(*, user: Any, slug: str) -> Environment:
+    """The environment, if the user may see it.
+
+    Raises:
+        EnvironmentNotFoundError: unknown, inactive, or the user is no member; these are not told apart.
+    """
+    environment = environments_visible_to(user).filter(slug=slug).first()
+    if environment is None:
+        raise EnvironmentNotFoundError(
+            "There is no such environment, or you are not a member of it. "
+            "GET /api/v1/environments lists those you may see."
+        )
+    return environment
+
+
+def role_of(*, user: Any, environment: Environment) -> Role | None:
+    """The user's role there; superusers are Admin everywhere, None means no access."""
+    if not getattr(user, "is_active", False) or not user.is_authenticated:
+        return None
+    if user.is_superuser:
+        return Role.ADMIN
+    role = (
+        Membership.objects.filter(user=user, environment=environment).values_list("role", flat=True).first()
+    )
+    return Role(role) if role else None
+
+
+def require_role(*, user: Any, environment: Environment, role: Role | str) -> Role:
+    """The user's role, if it is `role` or more.
+
+    Raises:
+        EnvironmentNotFoundError: the user is no member at all.
+        PermissionDeniedError: a member, but with a lesser role.
+    """
+    held = role_of(user=user, environment=environment)
+    if held is None:
+        raise EnvironmentNotFoundError("There is no such environment, or you are not a member of it.")
+    if not held.covers(Role(role)):
+        raise PermissionDeniedError(
+            f"This needs the role {Role(role).label}; yours here is {held.label}. "
+            f"Ask an administrator of {environment.name}.",
+            details={"required_role": str(Role(role)), "role": str(held)},
+        )
+    return held
+
+
+def memberships_of(user: Any) -> list[tuple[Environment, Role]]:
+    """Active environments with the user's role in each; for superusers all of them, as Admin."""
+    if user.is_superuser:
+        return [(environment, Role.ADMIN) for environment in environments_visible_to(user)]
+    memberships = Membership.objects.filter(user=user, environment__is_active=True).select_related(
+        "environment"
+    )
+    return [(m.environment, Role(m.role)) for m in memberships.order_by("environment__slug")]
+
+
+# -- lists ---------------------------------------------------------------------------------------------------
+
+
+def environments_with_counts(user: Any) -> QuerySet[Environment]:
+    """What the user may see, each with `camera_count`, `zone_count` and `last_data_at` (None: no data)."""
+
+    def count(model: type[Camera] | type[Zone]) -> Subquery:
+        rows = model.objects.filter(environment=OuterRef("pk"), is_active=True).order_by()
+        return Subquery(rows.values("environment").annotate(n=Count("pk")).values("n"))
+
+    last = (
+        Recording.objects.filter(camera__environment=OuterRef("pk"), status=Recording.Status.PROBED)
+        .order_by()
+        .values("camera__environment")
+        .annotate(last=Max("ended_at"))
+        .values("last")
+    )
+    return environments_visible_to(user).annotate(
+        camera_count=count(Camera), zone_count=count(Zone), last_data_at=Subquery(last)
+    )
+
+
+def cameras_of(environment: Environment, slugs: Sequence[str] | None = None) -> list[Camera]:
+    """Active cameras in their order; all of them, or just those named.
+
+    Raises:
+        CameraNotFoundError: names the slugs that are not there and lists those that are.
+    """
+    cameras = list(environment.cameras.filter(is_active=True).order_by("order", "slug"))
+    for camera in cameras:
+        camera.environment = environment
+    if slugs is None:
+        return cameras
+    missing = sorted(set(slugs) - {camera.slug for camera in cameras})
+    if missing:
+        known = [camera.slug for camera in cameras]
+        raise CameraNotFoundError(
+            f"{environment.name} has no active camera {', '.join(missing)}; "
+            f"it has {', '.join(known) or 'none'}.",
+            details={"missing": missing, "available": known},
+        )
+    return [camera for camera in cameras if camera.slug in set(slugs)]
+
+
+def zones_of(environment: Environment) -> QuerySet[Zone]:
+    """Active zones."""
+    return environment.zones.filter(is_active=True)
+
+
+# -- recordings ----------------------------------------------------------------------------------------------
+
+
+def recordings_overlapping(*, camera: Camera, start: datetime, end: datetime) -> list[Recording]:
+    """Probed recordings of the camera with footage from `start` (included) to `end` (excluded), by time."""
+    return list(
+        camera.recordings.filter(
+            status=Recording.Status.PROBED, started_at__lt=end, ended_at__gt=start
+        ).order_by("started_at")
+    )
+
+
+@dataclass(frozen=True)
+class Day:
+    """One calendar day: what each camera recorded, and what all of them did at once."""
+
+    date: date
+    cameras: dict[str, list[Span]]
+    common: list[Span]
+
+
+@dataclass(frozen=True)
+class DateRanges:
+    """What an environment has recorded.
+
+    Attributes:
+        cameras: recorded spans by camera slug; cameras without recordings have an empty list.
+        common: times at which all cameras that have recordings were recording.
+        days_utc, days_local: the same, cut into calendar days.
+    """
+
+    timezone: str
+    cameras: dict[str, list[Span]]
+    common: list[Span]
+    days_utc: list[Day]
+    days_local: list[Day]
+
+    @property
+    def start(self) -> datetime | None:
+        return min((spans[0].start for spans in self.cameras.values() if spans), default=None)
+
+    @property
+    def end(self) -> datetime | None:
+        return max((spans[-1].end for spans in self.cameras.values() if spans), default=None)
+
+
+def date_ranges(environment: Environment) -> DateRanges:
+    """Recorded spans of the active cameras: per camera, in common, and by day in UTC and local time."""
+    spans: dict[str, list[Span]] = {camera.slug: [] for camera in cameras_of(environment)}
+    rows = Recording.objects.filter(
+        Q(camera__environment=environment), camera__is_active=True, status=Recording.Status.PROBED
+    ).values_list("camera__slug", "started_at", "ended_at")
+    for slug, started_at, ended_at in rows:
+        spans[slug].append(Span(started_at, ended_at))
+    cameras = {slug: join(found) for slug, found in spans.items()}
+    common = intersect_all([found for found in cameras.values() if found])
+    return DateRanges(
+        timezone=environment.timezone,
+        cameras=cameras,
+        common=common,
+        days_utc=_days(cameras, common, UTC),
+        days_local=_days(cameras, common, environment.tz),
+    )
+
+
+def _days(cameras: dict[str, list[Span]], common: list[Span], zone: tzinfo) -> list[Day]:
+    per_camera = {slug: by_day(spans, zone) for slug, spans in cameras.items()}
+    common_by_day = by_day(common, zone)
+    dates = sorted({day for days in per_camera.values() for day in days})
+    return [
+        Day(
+            day,
+            {slug: days[day] for slug, days in per_camera.items() if day in days},
+            common_by_day.get(day, []),
+        )
+        for day in dates
+    ]

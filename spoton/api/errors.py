@@ -1,0 +1,81 @@
+"""The one shape of errors, for whatever goes wrong below the views."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from environments.errors import DomainError
+from spoton.api.envelope import error_body
+
+log = logging.getLogger(__name__)
+
+# DRF's exceptions by the code that clients see; the first class that fits wins
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.ParseError, "malformed_request"),
+    (exceptions.NotAuthenticated, "not_authenticated"),
+    (exceptions.AuthenticationFailed, "authentication_failed"),
+    (exceptions.PermissionDenied, "permission_denied"),
+    (exceptions.NotFound, "not_found"),
+    (exceptions.MethodNotAllowed, "method_not_allowed"),
+    (exceptions.NotAcceptable, "not_acceptable"),
+    (exceptions.UnsupportedMediaType, "unsupported_media_type"),
+    (exceptions.Throttled, "throttled"),
+)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook: one body for every error, with the right status and headers."""
+    if isinstance(error, Http404):
+        error = exceptions.NotFound("There is nothing here.")
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if isinstance(error, DomainError):
+        set_rollback()
+        return Response(error_body(error.code, error.message, error.details), status=error.status, exception=True)
+    if isinstance(error, exceptions.ValidationError):
+        set_rollback()
+        body = error_body(
+            "validation_error", "Some fields are missing or wrong; see details.", {"fields": error.detail}
+            if isinstance(error.detail, dict) else {"errors": error.detail},
+        )
+        return Response(body, status=status.HTTP_422_UNPROCESSABLE_ENTITY, exception=True)
+    if isinstance(error, exceptions.APIException):
+        set_rollback()
+        return _api_exception(error)
+    return None
+
+
+def _api_exception(error: exceptions.APIException) -> Response:
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), "error")
+    headers, details = {}, {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header
+    if isinstance(error, exceptions.Throttled) and error.wait is not None:
+        seconds = math.ceil(error.wait)
+        headers["Retry-After"] = str(seconds)
+        details["retry_after_seconds"] = seconds
+    message = error.detail
+    if isinstance(message, dict):
+        message = message.get("detail", "The request was refused.")
+    elif isinstance(message, list):
+        message = " ".join(map(str, message))
+    return Response(
+        error_body(code, str(message), details), status=error.status_code, headers=headers, exception=True
+    )
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return JsonResponse(error_body("not_found", "There is no such address; see /api/docs/."), status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    body = error_body("internal_error", "Something failed on our side; quote the request_id when you report it.")
+    return JsonResponse(body, status=500)

@@ -1,0 +1,21 @@
+"""The ASGI application: HTTP to Django, WebSockets to the consumers."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spoton.settings")
+http_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from spoton.auth.origin import AllowedOriginMiddleware  # noqa: E402
+from spoton.auth.sockets import TokenAuthMiddleware  # noqa: E402
+from tracking.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": http_application,
+        "websocket": AllowedOriginMiddleware(TokenAuthMiddleware(URLRouter(websocket_urlpatterns))),
+    }
+)

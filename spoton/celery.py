@@ -1,0 +1,29 @@
+"""The Celery application. Workers are started by `manage.py workers`, never by hand with other settings."""
+
+import os
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spoton.settings")
+
+app = Celery("spoton")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["tracking", "analytics", "exports", "workers"])
+
+
+@signals.setup_logging.connect
+def _use_django_logging(**_: object) -> None:
+    """Celery would otherwise replace the configured handlers."""
+    import logging.config
+
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@signals.heartbeat_sent.connect
+def _announce_worker(sender: object = None, **_: object) -> None:
+    """Every heartbeat renews the worker's entry among the live device queues."""
+    from tracking.devices import announce
+
+    announce(hostname=str(sender.eventer.hostname))

@@ -1,0 +1,1 @@
+"""The browser console: one page of plain ES modules and CSS."""

@@ -1,0 +1,105 @@
+// Everything that comes from a running task: two sockets, one jitter buffer. Knows nothing of the page.
+
+import { parseFrame } from "./frames.js";
+import { RUNNING } from "./model.js";
+import { Playout } from "./playout.js";
+import { CLOSE, ReconnectingSocket } from "./socket.js";
+
+const RATES = [15, 8, 4, 2]; // pictures per second and camera asked for; the next lower one when we are too slow
+const HIDDEN_RATE = 1;
+
+/**
+ * Events: `task` (detail: the task), `connection` (detail: {tracking, frames}, states of the sockets),
+ * `instant` (detail: what Playout.tick returns, plus `fraction`), `motion` (detail: fraction, between instants).
+ */
+export class TaskFeed extends EventTarget {
+  #raf = 0;
+  #rate = 0;
+
+  constructor({ api, session, task }) {
+    super();
+    this.api = api;
+    this.task = task;
+    this.states = { tracking: { state: "connecting" }, frames: { state: "connecting" } };
+    this.playout = new Playout(task.mode === "recorded" && task.pacing === "max" ? "max" : "realtime");
+    const check = async () => this.#setTask(await api.task(task.task_id));
+    this.tracking = new ReconnectingSocket({
+      path: `/ws/tracking/${task.task_id}`, session, check,
+      onMessage: (message) => this.#onMessage(message),
+      onState: (state) => this.#onState("tracking", state),
+    });
+    this.frames = new ReconnectingSocket({
+      path: `/ws/frames/${task.task_id}`, session, check,
+      onMessage: (message) => this.#onFrame(message),
+      onState: (state) => this.#onState("frames", state),
+      onOpen: () => this.#subscribe(),
+    });
+    this.onVisibility = () => this.#subscribe();
+    document.addEventListener("visibilitychange", this.onVisibility);
+    this.#raf = requestAnimationFrame((now) => this.#tick(now));
+  }
+
+  close() {
+    cancelAnimationFrame(this.#raf);
+    document.removeEventListener("visibilitychange", this.onVisibility);
+    this.tracking.close();
+    this.frames.close();
+  }
+
+  retryNow() {
+    this.tracking.retryNow();
+    this.frames.retryNow();
+  }
+
+  #subscribe() {
+    const rate = document.hidden ? HIDDEN_RATE : RATES[this.#rate];
+    this.frames.send({ type: "subscribe", cameras: this.task.cameras, max_rate: rate });
+  }
+
+  #onMessage(message) {
+    if (message.type === "task_status") this.#setTask(message.payload);
+    else if (message.type === "tracking_update") this.playout.addUpdate(message.payload, performance.now());
+    else if (message.type === "error") console.warn("SpotOn refused a message:", message.error);
+  }
+
+  #onFrame(message) {
+    if (!(message instanceof ArrayBuffer)) return;
+    try {
+      const { header, blob } = parseFrame(message);
+      this.playout.addPicture(header.camera_id, header.global_frame_index, blob);
+    } catch (error) {
+      console.warn("A picture was damaged on its way:", error.message);
+    }
+  }
+
+  #onState(socket, state) {
+    if (socket === "frames" && state.code === CLOSE.tooSlow) this.#rate = Math.min(this.#rate + 1, RATES.length - 1);
+    this.states = { ...this.states, [socket]: state };
+    if (state.code === CLOSE.ended) this.#ended();
+    this.dispatchEvent(new CustomEvent("connection", { detail: this.states }));
+  }
+
+  /** The sockets ended with the task; its last words come from REST in case the socket lost them. */
+  async #ended() {
+    this.playout.end();
+    try {
+      this.#setTask(await this.api.task(this.task.task_id));
+    } catch {
+      // what the socket said last stands
+    }
+  }
+
+  #setTask(task) {
+    this.task = task;
+    if (!RUNNING.has(task.status)) this.playout.end();
+    this.dispatchEvent(new CustomEvent("task", { detail: task }));
+  }
+
+  #tick(now) {
+    this.#raf = requestAnimationFrame((next) => this.#tick(next));
+    const changed = this.playout.tick(now);
+    const fraction = this.playout.fraction();
+    if (changed) this.dispatchEvent(new CustomEvent("instant", { detail: { ...changed, fraction } }));
+    else if (fraction > 0) this.dispatchEvent(new CustomEvent("motion", { detail: fraction }));
+  }
+}

@@ -1,0 +1,23 @@
+"""The console: one page, whose script talks to REST and WebSockets like any other client."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+# nothing but our own files; pictures also from memory (blob:), sockets to any port of this host's name
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "font-src 'self'; connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+@require_safe
+def console(request: HttpRequest) -> HttpResponse:
+    """The page at `/`. It holds no data; signing in happens in the browser."""
+    response = render(request, "console/index.html")
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Referrer-Policy"] = "same-origin"
+    response["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    response["Cache-Control"] = "no-cache"
+    return response

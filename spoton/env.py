@@ -1,0 +1,145 @@
+"""SpotOn's settings from the environment: typed, bounded, and refused by name when unknown or impossible."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import secrets
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PREFIX = "SPOTON_"
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+PathList = Annotated[tuple[Path, ...], NoDecode]
+
+
+class Env(BaseSettings):
+    """Every setting an operator can make. Names in the environment carry the prefix `SPOTON_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    database_url: str = Field("", validation_alias="DATABASE_URL", description="PostgreSQL; empty: embedded")
+    redis_url: str = Field("", validation_alias="REDIS_URL", description="Redis; empty: embedded")
+
+    debug: bool = False
+    secret_key: str = Field("", description="at least 32 characters; empty: one is made and kept under var/")
+    var_dir: Path = Field(BASE_DIR / "var", description="everything SpotOn writes")
+    allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
+    cors_origins: CommaList = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    media_roots: PathList = Field((), description="folders recordings may lie in, besides var/footage")
+    stream_hosts: CommaList = Field((), description="host or host:port that live cameras may be read from")
+    allow_webcams: bool = False
+    models_dir: Path | None = Field(None, description="folder of ONNX and PyTorch weights for `auto`")
+
+    detector: str = Field("auto", description="default detector of new tasks")
+    embedder: str = Field("auto", description="default embedder of new tasks")
+    cpu_workers: int = Field(0, ge=0, le=256, description="perceive workers without GPU; 0: one per core")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="set for each worker by `workers`")
+    queue: str = Field("", pattern=r"^[a-z0-9.\-]*$", description="set for each worker by `workers`")
+
+    batch_seconds: float = Field(1.0, gt=0.05, le=10, description="length of one recorded batch")
+    window_batches: int = Field(6, ge=1, le=64, description="batches of one task in flight at once")
+    frame_ttl_seconds: int = Field(60, ge=5, le=3600, description="life of a frame in the frame store")
+    frame_store_mb: int = Field(192, ge=16, le=65536, description="size of the frame store")
+
+    access_token_minutes: int = Field(30, ge=1, le=1440)
+    refresh_token_days: int = Field(14, ge=1, le=365)
+    flower_url: str = ""
+
+    @field_validator("allowed_hosts", "cors_origins", "stream_hosts", "media_roots", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("must have at least 32 characters")
+        return value
+
+    @property
+    def footage_dir(self) -> Path:
+        return self.var_dir / "footage"
+
+
+class InvalidSettingsError(SystemExit):
+    """A setting is unknown or impossible; the message names it."""
+
+
+@cache
+def load() -> Env:
+    """Read the environment once per process.
+
+    Raises:
+        InvalidSettingsError: names every unknown or impossible setting.
+    """
+    problems = _unknown_names()
+    try:
+        env = Env()
+    except ValidationError as error:
+        for item in error.errors():
+            name = str(item["loc"][0])
+            shown = name if name.isupper() else PREFIX + name.upper()
+            value = "(hidden)" if "KEY" in shown or "URL" in shown else repr(item.get("input"))
+            problems.append(f"{shown}={value}: {item['msg']}")
+    if problems:
+        raise InvalidSettingsError("SpotOn cannot start, these settings are wrong:\n  " + "\n  ".join(problems))
+    return env
+
+
+def secret_key(env: Env) -> str:
+    """The configured key, or one made at first start and kept, readable by its owner only."""
+    if env.secret_key:
+        return env.secret_key
+    path = env.var_dir / "secret_key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        env.var_dir.mkdir(parents=True, exist_ok=True)
+        # link() decides between two processes that start at once: one key wins, both read it
+        draft = path.with_name(f"secret_key.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_text().strip()
+
+
+def service_urls(env: Env) -> tuple[str, str]:
+    """(DATABASE_URL, REDIS_URL): as configured, else those of the embedded services running in this clone."""
+    if env.database_url and env.redis_url:
+        return env.database_url, env.redis_url
+    running: dict[str, str] = {}
+    try:
+        running = json.loads((env.var_dir / "run" / "services.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        pass
+    return (
+        env.database_url or running.get("database_url", ""),
+        env.redis_url or running.get("redis_url", ""),
+    )
+
+
+def _unknown_names() -> list[str]:
+    known = {PREFIX + name.upper() for name in Env.model_fields} | {"SPOTON_TEST_NO_SKIP"}
+    problems = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(f"{name}: no such setting{hint}")
+    return problems

@@ -1,0 +1,62 @@
+"""Health: is the process alive, and can it do its work. Tells no secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+
+from spoton.api.envelope import timestamp_utc
+from tracking.devices import live_workers
+from tracking.redis import redis_client
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """The web process answers."""
+    return JsonResponse({"status": "healthy", "timestamp": timestamp_utc()})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Database and Redis answer: requests can be served."""
+    return _answer({"database": _database(), "redis": _redis()})
+
+
+def health(request: HttpRequest) -> JsonResponse:
+    """Everything the product needs; without workers it is degraded, without its stores unhealthy."""
+    components = {"database": _database(), "redis": _redis()}
+    components["workers"] = _workers() if components["redis"]["status"] == "healthy" else {"status": "unhealthy"}
+    return _answer(components)
+
+
+def _answer(components: dict[str, dict[str, Any]]) -> JsonResponse:
+    stores_up = all(components[name]["status"] == "healthy" for name in ("database", "redis"))
+    all_up = all(component["status"] == "healthy" for component in components.values())
+    status = "healthy" if all_up else "degraded" if stores_up else "unhealthy"
+    body = {"status": status, "components": components, "timestamp": timestamp_utc()}
+    return JsonResponse(body, status=200 if stores_up else 503)
+
+
+def _database() -> dict[str, Any]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception:
+        return {"status": "unhealthy", "message": "The database does not answer."}
+    return {"status": "healthy"}
+
+
+def _redis() -> dict[str, Any]:
+    try:
+        redis_client().ping()
+    except Exception:
+        return {"status": "unhealthy", "message": "Redis does not answer."}
+    return {"status": "healthy"}
+
+
+def _workers() -> dict[str, Any]:
+    workers = live_workers()
+    devices = sorted(queue for queue in workers.values() if queue)
+    if not devices:
+        return {"status": "degraded", "message": "No perceive worker is running; start `manage.py workers`."}
+    return {"status": "healthy", "count": len(workers), "devices": devices}

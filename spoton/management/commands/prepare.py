@@ -1,0 +1,29 @@
+"""`manage.py prepare`: what must be done before SpotOn's processes start; quick when all is done."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import BaseCommand, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+
+class Command(BaseCommand):
+    help = "Brings the database up to date; with --demo also the demo's footage, environments and user."
+
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--demo", action="store_true", help="prepare the demo, too")
+
+    def handle(self, *, demo: bool, **options: object) -> None:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if pending:
+            self.stdout.write(f"Bringing the database up to date ({len(pending)} migrations)")
+            call_command("migrate", interactive=False, verbosity=0)
+        # everything is served from where it lies; the folder only has to exist
+        Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+        if demo:
+            call_command("demo_setup")

@@ -1,0 +1,54 @@
+"""Processing tasks and persons in the administration: to look at, not to edit."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from environments.errors import DomainError
+from tracking import services
+from tracking.models import Person, ProcessingTask
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False
+
+
+@admin.register(ProcessingTask)
+class ProcessingTaskAdmin(ReadOnlyAdmin):
+    list_display = ("short_id", "environment", "mode", "status", "progress", "created_by", "created_at", "finished_at")
+    list_filter = ("status", "mode", "environment")
+    search_fields = ("id", "error_message")
+    date_hierarchy = "created_at"
+    actions = ("stop",)
+
+    @admin.display(description="task")
+    def short_id(self, task: ProcessingTask) -> str:
+        return str(task.pk)[:8]
+
+    @admin.display(description="progress")
+    def progress(self, task: ProcessingTask) -> str:
+        if not task.batches_total:
+            return f"{task.batches_done} batches"
+        return f"{100 * task.batches_done // task.batches_total} %"
+
+    @admin.action(description="Stop the selected tasks", permissions=["view"])
+    def stop(self, request: HttpRequest, queryset) -> None:
+        for task in queryset.select_related("environment"):
+            try:
+                services.task_stop(user=request.user, task=task)
+                self.message_user(request, f"Task {str(task.pk)[:8]} is stopped.", messages.SUCCESS)
+            except DomainError as error:
+                self.message_user(request, error.message, messages.WARNING)
+
+
+@admin.register(Person)
+class PersonAdmin(ReadOnlyAdmin):
+    list_display = ("id", "environment", "first_seen_at", "last_seen_at")
+    list_filter = ("environment",)
+    search_fields = ("id",)
+    date_hierarchy = "last_seen_at"

@@ -1,0 +1,243 @@
+"""The sockets that follow a processing task: thin, the messages are made elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+from uuid import uuid4
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils import timezone
+
+from environments.errors import DomainError
+from tracking import frames, selectors
+from tracking.messages import from_seconds, isoformat
+from tracking.models import ProcessingTask
+from tracking.publish import group_of, last_key, updates_key
+from tracking.redis import async_redis_client
+
+log = logging.getLogger(__name__)
+
+NOT_AUTHENTICATED, NOT_ALLOWED, UNKNOWN, TASK_ENDED = 4401, 4403, 4404, 4409
+# the state is sent again at most this often while batches arrive
+STATUS_EVERY_S = 1.0
+# messages larger than this are no requests of ours
+MOST_BYTES = 16 * 1024
+
+
+class TaskConsumer(AsyncWebsocketConsumer):
+    """What both sockets share: who may listen, the group, requests and errors.
+
+    Subclasses handle `batch_committed` and `task_changed` and may add to `requests`.
+    """
+
+    task: ProcessingTask
+    _joined = False
+
+    async def connect(self) -> None:
+        user = self.scope.get("user")
+        # accepted first: browsers are only told the close code of an open socket
+        await self.accept(subprotocol=self.scope.get("accepted_subprotocol"))
+        if user is None or not user.is_authenticated:
+            await self.refuse("not_authenticated", "Send a valid access token.", NOT_AUTHENTICATED)
+            return
+        self.redis = async_redis_client()
+        try:
+            self.task = await self.find_task()
+        except DomainError as error:
+            await self.refuse(error.code, error.message, UNKNOWN)
+            return
+        # joined before the snapshot is taken, so that nothing falls between the two
+        await self.channel_layer.group_add(group_of(self.task.pk), self.channel_name)
+        self._joined = True
+        await self.opened()
+
+    async def disconnect(self, code: int) -> None:
+        if self._joined:
+            await self.channel_layer.group_discard(group_of(self.task.pk), self.channel_name)
+        if hasattr(self, "redis"):
+            await self.redis.aclose()
+
+    async def opened(self) -> None:
+        """The snapshot."""
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if text_data is None or len(text_data) > MOST_BYTES:
+            await self.send_error("malformed_message", "Send JSON text of at most 16 kB.")
+            return
+        try:
+            message = json.loads(text_data)
+            kind = message["type"]
+        except (ValueError, TypeError, KeyError):
+            await self.send_error("malformed_message", 'Send a JSON object with a "type".')
+            return
+        handler = {"ping": self.on_ping, **self.requests()}.get(kind) if isinstance(kind, str) else None
+        if handler is None:
+            known = ", ".join(["ping", *self.requests()])
+            await self.send_error("unknown_message", f"This socket understands: {known}.")
+            return
+        await handler(message)
+
+    def requests(self) -> dict[str, Any]:
+        """Further message types and their handlers."""
+        return {}
+
+    async def on_ping(self, message: dict[str, Any]) -> None:
+        await self.send_json({"type": "pong"})
+
+    async def send_json(self, content: dict[str, Any]) -> None:
+        await self.send(text_data=json.dumps(content))
+
+    async def send_error(self, code: str, message: str) -> None:
+        await self.send_json(
+            {
+                "type": "error",
+                "success": False,
+                "error": {"code": code, "message": message, "details": {}},
+                "timestamp": isoformat(timezone.now()),
+                "request_id": uuid4().hex,
+            }
+        )
+
+    async def refuse(self, code: str, message: str, close_code: int) -> None:
+        await self.send_error(code, message)
+        await self.close(code=close_code)
+
+    async def find_task(self) -> ProcessingTask:
+        task_id = self.scope["url_route"]["kwargs"]["task_id"]
+        return await database_sync_to_async(selectors.task_get)(user=self.scope["user"], task_id=task_id)
+
+
+class TrackingConsumer(TaskConsumer):
+    """`/ws/tracking/{task_id}`: `task_status` and `tracking_update`, numbered by `seq`."""
+
+    seq = 0
+    _status_sent = 0.0
+
+    async def opened(self) -> None:
+        await self.send_status()
+        last = await self.redis.get(last_key(self.task.pk))
+        if last is not None:
+            await self.send_numbered("tracking_update", json.loads(last))
+        if self.task.status in ProcessingTask.FINAL:
+            await self.close(code=TASK_ENDED)
+
+    async def batch_committed(self, event: dict[str, Any]) -> None:
+        """A notice of `tracking.publish`."""
+        updates = await self.redis.get(updates_key(self.task.pk, event["number"]))
+        for update in json.loads(updates) if updates else []:
+            await self.send_numbered("tracking_update", update)
+        if time.monotonic() - self._status_sent >= STATUS_EVERY_S:
+            await self.send_status()
+
+    async def task_changed(self, event: dict[str, Any]) -> None:
+        """A notice of `tracking.publish`."""
+        await self.send_status()
+        if self.task.status in ProcessingTask.FINAL:
+            await self.close(code=TASK_ENDED)
+
+    async def send_status(self) -> None:
+        self._status_sent = time.monotonic()
+        await self.send_numbered("task_status", await self.status())
+
+    async def send_numbered(self, kind: str, payload: dict[str, Any]) -> None:
+        self.seq += 1
+        await self.send_json({"type": kind, "seq": self.seq, "payload": payload})
+
+    @database_sync_to_async
+    def status(self) -> dict[str, Any]:
+        self.task = ProcessingTask.objects.select_related("environment").get(pk=self.task.pk)
+        return selectors.task_details(self.task)
+
+
+class FramesConsumer(TaskConsumer):
+    """`/ws/frames/{task_id}`: the pictures of committed instants, one binary message each.
+
+    A viewer that cannot keep up skips: while one batch is being sent, older waiting batches give way to the
+    newest.
+    """
+
+    seq = 0
+    max_rate = 10.0
+
+    async def opened(self) -> None:
+        self.cameras = list(self.task.cameras)
+        self._newest: dict[str, Any] | None = None
+        self._wake = asyncio.Event()
+        self._sender = asyncio.create_task(self.send_frames())
+        await self.keep_watching()
+
+    async def disconnect(self, code: int) -> None:
+        if hasattr(self, "_sender"):
+            self._sender.cancel()
+        await super().disconnect(code)
+
+    def requests(self) -> dict[str, Any]:
+        return {"subscribe": self.on_subscribe}
+
+    async def on_subscribe(self, message: dict[str, Any]) -> None:
+        cameras, rate = message.get("cameras", self.cameras), message.get("max_rate", self.max_rate)
+        known = isinstance(cameras, list) and all(c in self.task.cameras for c in cameras)
+        if not known or isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 60:
+            await self.send_error(
+                "validation_error",
+                f"`cameras` must be some of {', '.join(self.task.cameras)}, `max_rate` above 0 and at most 60.",
+            )
+            return
+        self.cameras, self.max_rate = cameras, float(rate)
+        await self.send_json({"type": "subscribed", "cameras": self.cameras, "max_rate": self.max_rate})
+
+    async def batch_committed(self, event: dict[str, Any]) -> None:
+        """A notice of `tracking.publish`."""
+        self._newest = event
+        self._wake.set()
+        await self.keep_watching()
+
+    async def task_changed(self, event: dict[str, Any]) -> None:
+        """A notice of `tracking.publish`."""
+        self.task = await self.find_task()
+        if self.task.status in ProcessingTask.FINAL:
+            await self.close(code=TASK_ENDED)
+
+    async def keep_watching(self) -> None:
+        await self.redis.set(f"spoton:watched:{self.task.pk}", 1, ex=frames.WATCH_SECONDS)
+
+    async def send_frames(self) -> None:
+        """Runs until the socket closes."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            event, self._newest = self._newest, None
+            updates = await self.redis.get(updates_key(self.task.pk, event["number"]))
+            instants = [u["global_frame_index"] for u in json.loads(updates)] if updates else []
+            for instant in self.thinned(instants):
+                for camera in self.cameras:
+                    data = await self.redis.get(frames.frame_key(self.task.pk, camera, instant))
+                    if data:
+                        await self.send_frame(camera, frames.StoredFrame.from_bytes(data))
+
+    def thinned(self, instants: list[int]) -> list[int]:
+        """So many that the capture times keep to `max_rate`."""
+        step = max(1, round(self.task.fps / self.max_rate))
+        return [i for i in instants if i % step == 0]
+
+    async def send_frame(self, camera: str, frame: frames.StoredFrame) -> None:
+        self.seq += 1
+        header = json.dumps(
+            {
+                "camera_id": camera,
+                "seq": self.seq,
+                "global_frame_index": frame.instant,
+                "timestamp_captured_utc": from_seconds(frame.captured_at),
+                "width": frame.width,
+                "height": frame.height,
+                "format": "jpeg",
+                "quality_level": "full",
+                "overlay": False,
+            }
+        ).encode()
+        await self.send(bytes_data=len(header).to_bytes(4, "big") + header + frame.jpeg)

@@ -1,0 +1,112 @@
+"""The frame store: short-lived JPEGs in Redis, bounded in number, shared by all viewers.
+
+Live frames are put there by `ingest`; frames of recordings by perception while somebody watches, and on
+demand by a media worker. The web processes never decode video.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+from celery import current_app
+from django.conf import settings
+
+from tracking.redis import redis_client
+
+log = logging.getLogger(__name__)
+
+FETCH_TASK = "workers.fetch_frame"
+# a camera's latest frames that are kept; older ones go first, whatever their age
+FRAMES_PER_CAMERA = 100
+WATCH_SECONDS = 10
+FETCH_TIMEOUT_SECONDS = 8
+
+
+@dataclass(frozen=True)
+class StoredFrame:
+    """An encoded frame.
+
+    Attributes:
+        instant: number of the synchronised instant within the task.
+        index: presentation index in the source; captured_at: UNIX seconds.
+        width, height: of this JPEG, pixels.
+    """
+
+    instant: int
+    index: int
+    captured_at: float
+    width: int
+    height: int
+    jpeg: bytes
+
+    def to_bytes(self) -> bytes:
+        return msgpack.packb(vars(self))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StoredFrame:
+        return cls(**msgpack.unpackb(data))
+
+
+def frame_key(task_id: Any, camera: str, instant: int) -> str:
+    return f"spoton:frame:{task_id}:{camera}:{instant}"
+
+
+def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
+    """Keep a frame for the configured time; the one that falls out of the ring is deleted."""
+    pipeline = redis_client().pipeline(transaction=False)
+    pipeline.set(frame_key(task_id, camera, frame.instant), frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds)
+    pipeline.delete(frame_key(task_id, camera, frame.instant - FRAMES_PER_CAMERA))
+    pipeline.set(f"spoton:frame:{task_id}:{camera}:latest", frame.instant, ex=settings.ENV.frame_ttl_seconds)
+    pipeline.execute()
+
+
+def get(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:
+    data = redis_client().get(frame_key(task_id, camera, instant))
+    return StoredFrame.from_bytes(data) if data else None
+
+
+def get_many(*, task_id: Any, camera: str, instants: list[int]) -> list[StoredFrame]:
+    """Those that are there, in the order asked for."""
+    if not instants:
+        return []
+    values = redis_client().mget([frame_key(task_id, camera, i) for i in instants])
+    return [StoredFrame.from_bytes(value) for value in values if value]
+
+
+def fetch(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:
+    """From the store, or decoded on demand by a media worker. Waits some seconds at most.
+
+    Returns:
+        None when no worker delivered in time or the frame cannot be had.
+    """
+    frame = get(task_id=task_id, camera=camera, instant=instant)
+    if frame is not None:
+        return frame
+    reply = f"spoton:reply:{uuid.uuid4().hex}"
+    current_app.send_task(FETCH_TASK, args=[str(task_id), camera, instant, reply], queue="media", expires=10)
+    answer = redis_client().blpop([reply], timeout=FETCH_TIMEOUT_SECONDS)
+    if answer is None:
+        log.warning("no media worker delivered instant %d of camera %s in time", instant, camera)
+        return None
+    return StoredFrame.from_bytes(answer[1]) if answer[1] else None
+
+
+def reply(*, reply_to: str, frame: StoredFrame | None) -> None:
+    """A media worker's answer to `fetch`."""
+    pipeline = redis_client().pipeline()
+    pipeline.rpush(reply_to, frame.to_bytes() if frame else b"")
+    pipeline.expire(reply_to, FETCH_TIMEOUT_SECONDS)
+    pipeline.execute()
+
+
+def watch(task_id: Any) -> None:
+    """Somebody looks at the task: perception should put its frames here for a while."""
+    redis_client().set(f"spoton:watched:{task_id}", 1, ex=WATCH_SECONDS)
+
+
+def is_watched(task_id: Any) -> bool:
+    return bool(redis_client().exists(f"spoton:watched:{task_id}"))

@@ -1,0 +1,124 @@
+"""The messages of the tracking sockets, as API.md promises them. Built here, for all viewers at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+from tracking.models import ProcessingTask
+from tracking.planning import instant_time, person_id
+from tracking.record import TrackRows
+
+
+class Track(TypedDict):
+    track_id: int
+    global_id: str
+    bbox_xyxy: list[float]
+    confidence: float
+    map_coords: list[float] | None
+    is_focused: bool
+    detection_time: str
+    tracking_duration: float
+
+
+class CameraUpdate(TypedDict):
+    image_source: str
+    frame_image_base64: None
+    cropped_persons: dict[str, str]
+    tracks: list[Track]
+
+
+class TrackingUpdate(TypedDict):
+    """One synchronised instant."""
+
+    global_frame_index: int
+    scene_id: str
+    timestamp_processed_utc: str
+    timestamp_captured_utc: str
+    cameras: dict[str, CameraUpdate]
+    person_count_per_camera: dict[str, int]
+    persons: list[dict[str, Any]]
+    focus_person_id: str | None
+
+
+def isoformat(moment: datetime) -> str:
+    """ISO 8601 UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_seconds(seconds: float) -> str:
+    return isoformat(datetime.fromtimestamp(seconds, UTC))
+
+
+def tracking_updates(
+    *, task: ProcessingTask, rows: TrackRows, instants: list[int], processed_at: datetime
+) -> list[TrackingUpdate]:
+    """One update per instant, also for instants at which nobody was seen.
+
+    A track's `map_coords` are the person's position from all cameras together; where a camera is not
+    calibrated they are null.
+    """
+    first_seen = {p.number: p.first_s for p in rows.persons}
+    positions = {(instant, person): values for instant, _, person, *values in rows.positions}
+    detections: dict[int, list[tuple]] = defaultdict(list)
+    for row in rows.detections:
+        detections[row[0]].append(row)
+    ids = {p.number: str(person_id(task, p.number)) for p in rows.persons}
+    persons: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for instant, _, person, x, y, vx, vy, sigma in rows.positions:
+        ids.setdefault(person, str(person_id(task, person)))
+        persons[instant].append(
+            {
+                "global_id": ids[person],
+                "map_coords": [round(x, 3), round(y, 3)],
+                "velocity_m_s": [round(vx, 3), round(vy, 3)],
+                "sigma_m": round(sigma, 3),
+            }
+        )
+    updates = []
+    for instant in instants:
+        cameras = _cameras(task, detections[instant], positions, ids, first_seen)
+        updates.append(
+            TrackingUpdate(
+                global_frame_index=instant,
+                scene_id=task.environment.slug,
+                timestamp_processed_utc=isoformat(processed_at),
+                timestamp_captured_utc=from_seconds(instant_time(task, instant)),
+                cameras=cameras,
+                person_count_per_camera={name: len(camera["tracks"]) for name, camera in cameras.items()},
+                persons=persons[instant],
+                focus_person_id=None,
+            )
+        )
+    return updates
+
+
+def _cameras(
+    task: ProcessingTask,
+    rows: list[tuple],
+    positions: dict[tuple[int, int], list[float]],
+    ids: dict[int, str],
+    first_seen: dict[int, float],
+) -> dict[str, CameraUpdate]:
+    cameras = {
+        name: CameraUpdate(image_source="", frame_image_base64=None, cropped_persons={}, tracks=[])
+        for name in task.cameras
+    }
+    for instant, frame, captured_at, camera, track_id, person, box, score, position in rows:
+        fused = positions.get((instant, person)) if position is not None else None
+        place = fused[:2] if fused else position
+        cameras[camera]["image_source"] = str(frame)
+        cameras[camera]["tracks"].append(
+            Track(
+                track_id=track_id,
+                global_id=ids[person],
+                bbox_xyxy=[round(v, 2) for v in box],
+                confidence=round(score, 4),
+                map_coords=[round(v, 3) for v in place] if place else None,
+                is_focused=False,
+                detection_time=from_seconds(first_seen[person]),
+                tracking_duration=round(max(0.0, captured_at - first_seen[person]), 3),
+            )
+        )
+    return cameras

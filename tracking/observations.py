@@ -1,0 +1,66 @@
+"""Observations on their way from perception to association: short-lived, in Redis, lost without harm.
+
+If they are lost (a restart, memory pressure), the watchdog asks for the same batch again, and perception gives
+the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tracking.redis import redis_client
+
+# far longer than a batch waits for association; what is older belongs to a task nobody works on
+TTL_SECONDS = 900
+LEASE_SECONDS = 30
+
+
+def _key(task_id: str, number: int, camera: str) -> str:
+    return f"spoton:observations:{task_id}:{number}:{camera}"
+
+
+def store(*, task_id: str, number: int, camera: str, data: bytes) -> None:
+    redis_client().set(_key(task_id, number, camera), data, ex=TTL_SECONDS)
+
+
+def exists(*, task_id: str, number: int, camera: str) -> bool:
+    return bool(redis_client().exists(_key(task_id, number, camera)))
+
+
+def fetch_all(*, task_id: str, number: int, cameras: Sequence[str]) -> list[bytes] | None:
+    """One per camera, or None while any is missing."""
+    values = redis_client().mget([_key(task_id, number, camera) for camera in cameras])
+    return None if any(value is None for value in values) else values
+
+
+def missing(*, task_id: str, numbers: Sequence[int], cameras: Sequence[str]) -> list[tuple[int, str]]:
+    """(batch, camera) pairs whose observations are not there."""
+    wanted = [(number, camera) for number in numbers for camera in cameras]
+    if not wanted:
+        return []
+    values = redis_client().pipeline(transaction=False)
+    for number, camera in wanted:
+        values.exists(_key(task_id, number, camera))
+    return [pair for pair, there in zip(wanted, values.execute(), strict=True) if not there]
+
+
+def discard(*, task_id: str, number: int, cameras: Sequence[str]) -> None:
+    redis_client().delete(*(_key(task_id, number, camera) for camera in cameras))
+
+
+def lease(*, task_id: str, number: int, camera: str, owner: str) -> bool:
+    """Whether this worker may perceive the batch now: nobody else is at it.
+
+    A killed worker's lease ends by itself; the same owner (a redelivered message) gets it again.
+    """
+    key = f"{_key(task_id, number, camera)}:lease"
+    client = redis_client()
+    return bool(client.set(key, owner, nx=True, ex=LEASE_SECONDS)) or client.get(key) == owner.encode()
+
+
+def renew_lease(*, task_id: str, number: int, camera: str) -> None:
+    redis_client().expire(f"{_key(task_id, number, camera)}:lease", LEASE_SECONDS)
+
+
+def end_lease(*, task_id: str, number: int, camera: str) -> None:
+    redis_client().delete(f"{_key(task_id, number, camera)}:lease")

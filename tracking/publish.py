@@ -1,0 +1,67 @@
+"""Publish: after the commit, tell whoever watches. Notices are small; what they speak of is fetched.
+
+The updates of a batch are built once and kept in Redis for a minute; consumers fetch them on a notice, so
+the channel layer never carries more than a task's id and a number.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.utils import timezone
+
+from tracking.messages import TrackingUpdate, tracking_updates
+from tracking.models import ProcessingTask
+from tracking.record import TrackRows
+from tracking.redis import redis_client
+
+log = logging.getLogger(__name__)
+
+UPDATES_TTL_SECONDS = 60
+
+
+def group_of(task_id: Any) -> str:
+    """Name of the channel group that follows a task."""
+    return f"task.{task_id}"
+
+
+def updates_key(task_id: Any, number: int) -> str:
+    return f"spoton:updates:{task_id}:{number}"
+
+
+def last_key(task_id: Any) -> str:
+    return f"spoton:updates:{task_id}:last"
+
+
+def batch_committed(
+    *, task: ProcessingTask, number: int, rows: TrackRows, instants: list[int]
+) -> list[TrackingUpdate]:
+    """Keep the batch's updates and notify the task's group. Failing here loses a notice, never a row."""
+    updates = tracking_updates(task=task, rows=rows, instants=instants, processed_at=timezone.now())
+    try:
+        pipeline = redis_client().pipeline(transaction=False)
+        pipeline.set(updates_key(task.pk, number), json.dumps(updates), ex=UPDATES_TTL_SECONDS)
+        if updates:
+            pipeline.set(last_key(task.pk), json.dumps(updates[-1]), ex=3600)
+        pipeline.execute()
+        _notify(task.pk, {"type": "batch.committed", "task_id": str(task.pk), "number": number})
+    except Exception:
+        # rows are safe; viewers see the gap in the next update
+        log.exception("batch %d of task %s could not be published", number, task.pk)
+    return updates
+
+
+def task_changed(*, task_id: Any) -> None:
+    """Tell the task's group that its state is another one now."""
+    try:
+        _notify(task_id, {"type": "task.changed", "task_id": str(task_id)})
+    except Exception:
+        log.exception("the change of task %s could not be published", task_id)
+
+
+def _notify(task_id: Any, message: dict[str, Any]) -> None:
+    async_to_sync(get_channel_layer().group_send)(group_of(task_id), message)

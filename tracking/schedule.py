@@ -1,0 +1,161 @@
+"""Schedule: which batches are asked for, when, and of which device. Bounded, and healed by `watch_tasks`."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from tracking import observations
+from tracking.devices import DEFAULT_QUEUE, live_device_queues
+from tracking.models import ProcessingTask
+from tracking.planning import batch_message
+from tracking.redis import redis_client
+
+log = logging.getLogger(__name__)
+
+Status = ProcessingTask.Status
+PERCEIVE, ASSOCIATE, PREPARE, SCHEDULE = (
+    "workers.perceive",
+    "workers.associate",
+    "workers.prepare_task",
+    "tracking.schedule_batches",
+)
+# a task without progress for this long is asked for again what is missing
+STALL_SECONDS = 8
+# in real time, batches are perceived this far ahead of the moment they would have been captured
+LEAD_SECONDS = 0.5
+
+
+def prepare_later(task: ProcessingTask) -> None:
+    """Ask a device worker which models there are; enqueued when the task's row is committed."""
+    transaction.on_commit(
+        lambda: current_app.send_task(PREPARE, args=[str(task.pk)], queue=_device_queues()[0])
+    )
+
+
+def schedule_batches(*, task_id: str) -> int:
+    """Ask for as many further batches of a recorded task as its window and pacing allow.
+
+    Returns:
+        How many were asked for.
+    """
+    with transaction.atomic():
+        task = ProcessingTask.objects.select_for_update().filter(pk=task_id, status=Status.PROCESSING).first()
+        if task is None or task.mode != ProcessingTask.Mode.RECORDED:
+            return 0
+        begin = task.batches_scheduled
+        end = min(task.batches_total, task.batches_done + settings.ENV.window_batches)
+        if task.pacing == ProcessingTask.Pacing.REALTIME:
+            due, wait_s = _due_by_clock(task)
+            if due < end:
+                end = max(due, begin)
+                transaction.on_commit(lambda: _schedule_later(task_id, wait_s))
+        if end <= begin:
+            return 0
+        task.batches_scheduled = end
+        task.save(update_fields=["batches_scheduled"])
+        transaction.on_commit(lambda: _send(task, [(n, c) for n in range(begin, end) for c in task.cameras]))
+        return end - begin
+
+
+def live_batch_open(*, task_id: str, instants: list[int]) -> int | None:
+    """Ask for a batch of live frames that are in the frame store.
+
+    Returns:
+        Its number, or None when too many are in flight (the frames are dropped) or the task is over.
+    """
+    with transaction.atomic():
+        task = ProcessingTask.objects.select_for_update().filter(pk=task_id, status=Status.PROCESSING).first()
+        if task is None or task.batches_scheduled - task.batches_done >= settings.ENV.window_batches:
+            return None
+        number = task.batches_scheduled
+        task.batches_scheduled += 1
+        task.save(update_fields=["batches_scheduled"])
+        remember_live_instants(task_id, number, instants)
+        transaction.on_commit(lambda: _send(task, [(number, camera) for camera in task.cameras], instants))
+        return number
+
+
+def remember_live_instants(task_id: str, number: int, instants: list[int]) -> None:
+    """Which instants a live batch holds; recorded batches follow from their number."""
+    redis_client().set(
+        f"spoton:instants:{task_id}:{number}", ",".join(map(str, instants)), ex=observations.TTL_SECONDS
+    )
+
+
+def live_instants(task_id: str, number: int) -> list[int]:
+    value = redis_client().get(f"spoton:instants:{task_id}:{number}")
+    return [int(part) for part in value.split(b",")] if value else []
+
+
+def associate_later(task_id: str) -> None:
+    current_app.send_task(ASSOCIATE, args=[task_id], queue="associate")
+
+
+def watch_tasks() -> list[str]:
+    """Ask again for what active tasks lack: after a killed worker, a lost message, a restarted broker.
+
+    Returns:
+        Ids of the tasks that were helped on.
+    """
+    helped = []
+    for task in ProcessingTask.objects.filter(status__in=ProcessingTask.ACTIVE):
+        since = max(filter(None, [task.progressed_at, task.started_at, task.created_at]))
+        stalled = timezone.now() - since > timedelta(seconds=STALL_SECONDS)
+        # one helper at a time, and not again before the help had time to work
+        if stalled and redis_client().set(f"spoton:nudge:{task.pk}", 1, nx=True, ex=STALL_SECONDS):
+            _help(task)
+            helped.append(str(task.pk))
+    return helped
+
+
+def _help(task: ProcessingTask) -> None:
+    task_id = str(task.pk)
+    if task.status in (Status.QUEUED, Status.INITIALIZING):
+        current_app.send_task(PREPARE, args=[task_id], queue=_device_queues()[0])
+        return
+    if task.status != Status.PROCESSING:
+        return
+    pending = range(task.batches_done, task.batches_scheduled)
+    lacking = observations.missing(task_id=task_id, numbers=pending, cameras=task.cameras)
+    if task.mode == ProcessingTask.Mode.RECORDED:
+        if lacking:
+            log.warning("task %s stands still, asking again for %d camera batches", task_id, len(lacking))
+        _send(task, lacking)
+        schedule_batches(task_id=task_id)
+    else:
+        # their frames may be gone by now: the camera then simply has none at these instants
+        for number, camera in lacking:
+            _send(task, [(number, camera)], live_instants(task_id, number))
+    associate_later(task_id)
+
+
+def _send(task: ProcessingTask, pairs: list[tuple[int, str]], instants: list[int] | None = None) -> None:
+    queues = _device_queues()
+    place = {camera: queues[i % len(queues)] for i, camera in enumerate(task.cameras)}
+    for number, camera in pairs:
+        message = batch_message(task, number, camera, instants)
+        current_app.send_task(PERCEIVE, args=[message], queue=place[camera])
+
+
+def _device_queues() -> list[str]:
+    return live_device_queues() or [DEFAULT_QUEUE]
+
+
+def _due_by_clock(task: ProcessingTask) -> tuple[int, float]:
+    """How many batches would have been captured by now, and seconds until the next."""
+    length_s = task.plan["batch_instants"] / task.fps
+    elapsed = (timezone.now() - task.started_at).total_seconds() + LEAD_SECONDS
+    due = int(elapsed / length_s) + 1
+    return due, max(0.05, due * length_s - elapsed)
+
+
+def _schedule_later(task_id: str, wait_s: float) -> None:
+    # one timer per task: every commit comes by here, and each would otherwise start a chain of its own
+    if redis_client().set(f"spoton:timer:{task_id}", 1, nx=True, px=max(1, int(wait_s * 1000))):
+        current_app.send_task(SCHEDULE, args=[task_id], countdown=wait_s, queue="maintenance")

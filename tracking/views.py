@@ -1,0 +1,76 @@
+"""Processing tasks over REST: validate, call, answer."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from environments.selectors import environment_get
+from tracking import selectors, services
+from tracking.models import ProcessingTask
+from tracking.serializers import ActivePersonsSerializer, TaskSerializer, TaskStartSerializer
+
+EXAMPLE_START = OpenApiExample(
+    "A recorded span in real time",
+    value={
+        "environment_id": "campus",
+        "mode": "recorded",
+        "start": "2026-01-05T09:00:00Z",
+        "end": "2026-01-05T09:01:00Z",
+        "pacing": "realtime",
+    },
+    request_only=True,
+)
+
+
+class TaskStartView(APIView):
+    @extend_schema(
+        operation_id="processing_tasks_start",
+        request=TaskStartSerializer,
+        responses={202: TaskSerializer},
+        examples=[EXAMPLE_START],
+    )
+    def post(self, request: Request) -> Response:
+        """Start processing a recorded span or live cameras."""
+        serializer = TaskStartSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        environment = environment_get(user=request.user, slug=fields.pop("environment_id"))
+        task = services.task_start(user=request.user, environment=environment, **fields)
+        return Response(selectors.task_details(task), status=status.HTTP_202_ACCEPTED)
+
+
+class TaskStatusView(APIView):
+    @extend_schema(operation_id="processing_tasks_status", responses=TaskSerializer)
+    def get(self, request: Request, task_id: UUID) -> Response:
+        """State, progress, timings and troubles of a task."""
+        return Response(selectors.task_details(selectors.task_get(user=request.user, task_id=task_id)))
+
+
+class TaskStopView(APIView):
+    @extend_schema(operation_id="processing_tasks_stop", request=None, responses=TaskSerializer)
+    def post(self, request: Request, task_id: UUID) -> Response:
+        """Stop a task; what was recorded stays."""
+        task = selectors.task_get(user=request.user, task_id=task_id)
+        return Response(selectors.task_details(services.task_stop(user=request.user, task=task)))
+
+
+class ActiveTasksView(APIView):
+    @extend_schema(operation_id="processing_tasks_active", responses=TaskSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Tasks that have not ended, newest first."""
+        tasks = selectors.tasks_visible_to(request.user).filter(status__in=ProcessingTask.ACTIVE)
+        return Response([selectors.task_details(task) for task in tasks])
+
+
+class ActivePersonsView(APIView):
+    @extend_schema(operation_id="processing_tasks_active_persons", responses=ActivePersonsSerializer)
+    def get(self, request: Request, task_id: UUID) -> Response:
+        """Persons in view at the end of what is processed so far."""
+        task = selectors.task_get(user=request.user, task_id=task_id)
+        return Response({"persons": selectors.active_persons(task)})

@@ -1,0 +1,121 @@
+"""Persons in front of a static camera, without weights: background subtraction and a calibrated size prior.
+
+A foreground likelihood is explained by persons of the size that the camera's geometry expects at every spot,
+best first; what one person explains does not count for the next, which splits groups and finds the partly
+hidden. The idea is that of the probabilistic occupancy map (Fleuret, Berclaz, Lengagne, Fua, Multicamera
+People Tracking with a Probabilistic Occupancy Map, 2008), reduced to one view and a greedy search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from calibration import CameraModel
+from workers.detection.background import BackgroundModel
+from workers.detection.motion_blobs import boxes_of_blobs, find_blobs
+from workers.detection.motion_bodies import body_boxes, make_bodies, prior_from_camera, prior_from_scale
+from workers.detection.motion_foreground import Foreground
+from workers.detection.motion_refine import refine_body
+from workers.detection.motion_search import Search, SearchSettings
+from workers.types import Detections, EngineError
+
+# With more of the image changed than this, the background is not what this camera sees (it was moved, or the
+# lights went out), and whatever would be found is not persons.
+_MAX_CHANGED = 0.6
+# The share of a body seen at which the score is 1 - 1/e: a score above 0.5 says that about a fifth of the
+# person stands out where nobody else does.
+_SCORE_GAIN = 0.15
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """Tunables of the motion detector.
+
+    Attributes:
+        search: of the search for persons in the foreground.
+        min_height_px: persons smaller than this in the analysed image (`MAX_PIXELS`) are not looked for;
+            below about 20 pixels noise looks like them.
+        min_inside: share of a body that must lie within the image; less is too little to place a foot by.
+    """
+
+    search: SearchSettings = field(default_factory=SearchSettings)
+    min_height_px: float = 20.0
+    min_inside: float = 0.35
+
+    def __post_init__(self) -> None:
+        if self.min_height_px < 8:
+            raise ValueError(f"min_height_px must be at least 8, got {self.min_height_px}")
+        if not 0 < self.min_inside <= 1:
+            raise ValueError(f"min_inside must lie above 0 and not above 1, got {self.min_inside}")
+
+
+class MotionDetector:
+    """Finds persons by what differs from the background. Stateless: an image's result depends on it alone.
+
+    Sizes come from the camera; without one from the scale that the background's samples showed; and without
+    that, connected foreground is cut by the usual proportions of persons.
+    """
+
+    name = "motion"
+
+    def __init__(
+        self,
+        background: BackgroundModel,
+        camera: CameraModel | None,
+        *,
+        settings: MotionSettings | None = None,
+    ) -> None:
+        self._settings = settings or MotionSettings()
+        self._size = background.size
+        self._foreground = Foreground(background.image, background.noise)
+        if camera is not None:
+            prior = prior_from_camera(camera.scaled_to(self._size))
+        elif background.scale is not None:
+            prior = prior_from_scale(background.scale)
+        else:
+            self._search = None
+            return
+        self._bodies = make_bodies(prior, self._size, self._settings.min_height_px, self._settings.min_inside)
+        self._search = Search(self._bodies, self._size, self._settings.search)
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """One `Detections` per uint8 BGR image, in order; boxes are cut at the image's edges.
+
+        Raises:
+            EngineError: an image has other proportions than the background.
+        """
+        return [self._detect_one(image) for image in images]
+
+    def _detect_one(self, image: np.ndarray) -> Detections:
+        height, width = image.shape[:2]
+        scale = np.array([width / self._size[0], height / self._size[1]])
+        if abs(scale[0] / scale[1] - 1) > 0.02:
+            raise EngineError(
+                f"a frame of {width}x{height} does not fit the background of "
+                f"{self._size[0]}x{self._size[1]}; learn the background from the same camera's frames"
+            )
+        if (width, height) != self._size:
+            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        likelihood = self._foreground.likelihood(image)
+        if cv2.mean(likelihood)[0] > _MAX_CHANGED * 255:
+            return Detections.empty()
+        boxes, scores = self._boxes(likelihood)
+        boxes = np.clip(boxes, 0, [*self._size, *self._size]) * np.tile(scale, 2)
+        return Detections(boxes, scores)
+
+    def _boxes(self, likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 4) boxes and (n,) scores in the analysed image."""
+        if self._search is None:
+            return boxes_of_blobs(find_blobs(likelihood, self._settings.min_height_px))
+        chosen, gains = self._search.persons(likelihood)
+        foot, up = self._bodies.foot_px[chosen], self._bodies.up_px[chosen]
+        width = self._bodies.width_px[chosen]
+        for i, person in enumerate(chosen):
+            mask, origin = self._search.own_foreground(likelihood, chosen, person)
+            moved, up[i] = refine_body(mask, foot[i] - origin, up[i], width[i])
+            foot[i] = moved + origin
+        return body_boxes(foot, up, width), 1.0 - np.exp(-gains / _SCORE_GAIN)

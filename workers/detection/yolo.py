@@ -1,0 +1,159 @@
+"""YOLO networks through ONNX Runtime: YOLOX heads and YOLOv8-style heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workers.detection.base import PAD_GREY, letterbox, select_persons
+from workers.models import FittingBatches, open_onnx
+from workers.types import Detections, EngineError
+
+PERSON = 0  # in COCO's order of classes
+DEFAULT_SIZE = 640  # both families' usual input, where the model leaves it open
+MAX_BATCH = 16
+STRIDES = ((8, 16, 32), (8, 16, 32, 64))  # of the grids the heads predict on; the larger networks have four
+
+
+class YoloDetector:
+    """Finds persons with a COCO-trained (or person-only) YOLO network.
+
+    YOLOX: output (batch, anchors, 5 + classes): box, objectness, class scores; input BGR 0..255.
+    YOLOv8 and its successors: output (batch, 4 + classes, anchors) or transposed; box in input pixels, class
+    scores; input RGB 0..1. Which of the two it is, and whether YOLOX boxes are still relative to their grid
+    cells, is found by running the network once.
+    """
+
+    name = "yolo"
+
+    def __init__(
+        self,
+        path: Path | str,
+        score_threshold: float = 0.4,
+        nms_iou: float = 0.5,
+        providers: Sequence[Any] | None = None,
+        threads: int = 1,
+    ) -> None:
+        """
+        Args:
+            path: the ONNX model.
+            score_threshold: detections below are left out; 0.4 balances recall and precision outdoors.
+            nms_iou: of two boxes that overlap more, the better is kept; above 0.5 duplicates begin to pass.
+            providers: of ONNX Runtime; None takes CUDA where present.
+            threads: of this session.
+
+        Raises:
+            EngineError: not a model, or its input or output is of no known kind.
+        """
+        self._path = Path(path)
+        self._score_threshold, self._nms_iou = score_threshold, nms_iou
+        self._session = open_onnx(self._path, providers, threads)
+        self._read_input()
+        self._recognise_head()
+        self.batches = FittingBatches(MAX_BATCH if self._batch_is_free else 1)
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """One `Detections` per uint8 BGR image, in order, best first; boxes are clipped to the image."""
+        return self.batches.run(images, self._detect_batch)
+
+    def _detect_batch(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        fitted = [letterbox(image, self._size) for image in images]
+        boxes, scores = self._predict(np.stack([canvas for canvas, _ in fitted]))
+        return [
+            select_persons(
+                boxes[i] / scale,
+                scores[i],
+                (images[i].shape[1], images[i].shape[0]),
+                score_threshold=self._score_threshold,
+                nms_iou=self._nms_iou,
+            )
+            for i, (_, scale) in enumerate(fitted)
+        ]
+
+    def _predict(self, canvases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(b, anchors, 4) xyxy in input pixels and (b, anchors) person scores of (b, h, w, 3) uint8 BGR."""
+        output = self._run(canvases)
+        if self._head == "yolov8":
+            scores = output[..., 4 + PERSON]
+        else:
+            scores = output[..., 4] * output[..., 5 + PERSON]
+        centre, size = output[..., :2], output[..., 2:4]
+        if self._grid is not None:
+            # raw YOLOX: centres are offsets within grid cells, sizes logarithms, both in units of the stride
+            cells, strides = self._grid
+            centre = (centre + cells) * strides
+            size = np.exp(np.minimum(size, 20)) * strides  # no overflow to infinity from a wild logit
+        return np.concatenate([centre - size / 2, centre + size / 2], axis=-1), scores
+
+    def _run(self, canvases: np.ndarray) -> np.ndarray:
+        """The network's output as float32 (b, anchors, channels)."""
+        if self._head == "yolov8":
+            canvases = canvases[..., ::-1].astype(np.float32) / 255
+        data = np.ascontiguousarray(canvases.transpose(0, 3, 1, 2), self._dtype)
+        output = self._session.run([self._session.get_outputs()[0].name], {self._input: data})[0]
+        output = np.asarray(output, np.float32)
+        return output.transpose(0, 2, 1) if self._channels_first else output
+
+    # -- getting to know the network -------------------------------------------------------------------------
+
+    def _read_input(self) -> None:
+        """The input's name, type, size, and whether it takes batches."""
+        entry = self._session.get_inputs()[0]
+        shape = entry.shape
+        types = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+        if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+            raise EngineError(
+                f"{self._path}: input {entry.name} is {shape}, expected batch x 3 x height x width"
+            )
+        if entry.type not in types:
+            raise EngineError(f"{self._path}: input {entry.name} is {entry.type}, expected floating point")
+        height, width = (n if isinstance(n, int) and n > 0 else DEFAULT_SIZE for n in shape[2:])
+        self._input, self._dtype, self._size = entry.name, types[entry.type], (width, height)
+        self._batch_is_free = not isinstance(shape[0], int)
+
+    def _recognise_head(self) -> None:
+        """Runs the network once on grey and tells its family by the output's shape."""
+        self._head, self._channels_first, self._grid = "yolox", False, None
+        width, height = self._size
+        output = self._run(np.full((1, height, width, 3), PAD_GREY, np.uint8))
+        grids = {len(cells): (cells, strides) for cells, strides in map(self._make_grid, STRIDES)}
+        if output.ndim == 3 and output.shape[2] in grids and output.shape[1] not in grids:
+            # channels before anchors: only YOLOv8 and its successors write them so
+            self._head, self._channels_first = "yolov8", True
+            channels, anchors = output.shape[1:]
+        elif output.ndim == 3 and output.shape[1] in grids:
+            anchors, channels = output.shape[1:]
+            self._head = "yolov8" if channels == 84 else "yolox"
+        else:
+            raise EngineError(
+                f"{self._path}: output {list(output.shape)} is neither a YOLOX head (1 x {min(grids)} x 85 "
+                f"for input {width}x{height}) nor a YOLOv8 head (1 x 84 x {min(grids)} or transposed)"
+            )
+        if channels < (5 if self._head == "yolov8" else 6):
+            raise EngineError(f"{self._path}: output {list(output.shape)} holds no class scores")
+        if self._head == "yolox" and _is_relative(output[0, :, :2], *grids[anchors]):
+            self._grid = grids[anchors]
+        self.name = self._head
+
+    def _make_grid(self, strides: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(anchors, 2) cell coordinates x, y and (anchors, 1) strides, in the order of the heads' output."""
+        cells, steps = [], []
+        for stride in strides:
+            rows, columns = self._size[1] // stride, self._size[0] // stride
+            y, x = np.mgrid[0:rows, 0:columns]
+            cells.append(np.stack([x.ravel(), y.ravel()], axis=1))
+            steps.append(np.full((rows * columns, 1), stride))
+        return np.concatenate(cells).astype(np.float32), np.concatenate(steps).astype(np.float32)
+
+
+def _is_relative(centres: np.ndarray, cells: np.ndarray, strides: np.ndarray) -> bool:
+    """Whether predicted centres are offsets within their cells rather than pixels of the input.
+
+    A network's predictions stay near their own cells, so the reading under which they do is the right one.
+    """
+    as_offsets = np.abs(centres - 0.5)
+    as_pixels = np.abs(centres / strides - cells - 0.5)
+    return bool(np.median(as_offsets) < np.median(as_pixels))

@@ -1,0 +1,94 @@
+"""Pictures for people: stored frames, single frames of recordings, previews."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from workers.perceive import BatchFrame, encode_jpeg, frames_at
+from workers.sources import Source, open_source
+from workers.types import EngineError
+
+if TYPE_CHECKING:
+    from tracking.frames import StoredFrame
+
+log = logging.getLogger(__name__)
+
+FULL_QUALITY = 88
+FULL_WIDTH = 3840
+
+
+def stored_frame(frame: BatchFrame, *, width: int, quality: int) -> StoredFrame:
+    """The frame as the frame store keeps it."""
+    from tracking.frames import StoredFrame
+
+    jpeg, (w, h) = encode_jpeg(frame.image, width=width, quality=quality)
+    return StoredFrame(frame.instant, frame.index, frame.captured_at, w, h, jpeg)
+
+
+def decode_frame(task_id: str, camera: str, instant: int) -> StoredFrame | None:
+    """A recorded task's frame at full size, put into the frame store; None when there is none."""
+    from tracking import frames
+    from tracking.models import ProcessingTask
+    from tracking.planning import batch_message
+
+    task = ProcessingTask.objects.filter(pk=task_id, mode=ProcessingTask.Mode.RECORDED).first()
+    if task is None or "detector" not in task.choices:
+        return None
+    message = batch_message(task, 0, camera, [instant])
+    for segment in message["segments"]:
+        try:
+            source = _source(segment["uri"], os.getpid())
+            for _, found in frames_at(source, segment["times_s"], message["tolerance_s"]):
+                frame = BatchFrame(instant, found.index, segment["started_at"] + found.time_s, found.image)
+                kept = stored_frame(frame, width=FULL_WIDTH, quality=FULL_QUALITY)
+                frames.put(task_id=task_id, camera=camera, frame=kept)
+                return kept
+        except EngineError as error:
+            log.warning("instant %d of camera %s: %s", instant, camera, error)
+    return None
+
+
+def probe(recording_id: str) -> None:
+    """Find out what a recording is and tell the environments; unreadable ones are marked with the reason."""
+    from django.core.files.base import ContentFile
+
+    from environments.models import Recording
+    from environments.services import recording_failed, recording_probed
+    from workers.tasks import source_policy
+
+    recording = Recording.objects.select_related("camera").filter(pk=recording_id).first()
+    if recording is None:
+        return
+    try:
+        with open_source(recording.uri, policy=source_policy(), fps=recording.fps) as source:
+            info = source.info
+            first = source.frame_at(min(1.0, (info.duration_s or 0.0) / 2))
+            problems = [vars(p) for p in source.problems]
+    except EngineError as error:
+        recording_failed(recording=recording, error=str(error))
+        return
+    if info.duration_s is None:
+        recording_failed(recording=recording, error="This is a live source; give it to the camera as live address.")
+        return
+    recording_probed(
+        recording=recording,
+        duration_s=info.duration_s,
+        fps=info.fps,
+        frame_count=info.frame_count,
+        image_size=info.image_size,
+        problems=problems,
+    )
+    if not recording.camera.preview:
+        jpeg, _ = encode_jpeg(first.image, width=640, quality=80)
+        recording.camera.preview.save(f"{recording.camera.slug}.jpg", ContentFile(jpeg), save=True)
+
+
+@lru_cache(maxsize=8)
+def _source(uri: str, process: int) -> Source:
+    """Open files of this process, so that neighbouring frames are decoded in one go."""
+    from workers.tasks import source_policy
+
+    return open_source(uri, policy=source_policy())

@@ -1,0 +1,1 @@
+"""From boxes in images to positions on the map, and from positions to smooth trajectories."""

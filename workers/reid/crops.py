@@ -1,0 +1,45 @@
+"""Cutting persons out of images, all to one size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def crop_persons(image: np.ndarray, boxes_px: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(n, height, width, 3) uint8 BGR crops of `size` (width, height).
+
+    Boxes are cut at the image's edges. Boxes outside of it, without area or not finite give the nearest pixels,
+    so that every box has a crop.
+
+    Args:
+        image: uint8 BGR (height, width, 3).
+        boxes_px: (n, 4) xyxy pixels.
+    """
+    corners = whole_pixel_boxes(boxes_px, image.shape[1], image.shape[0])
+    crops = np.empty((len(corners), size[1], size[0], 3), np.uint8)
+    for crop, (x1, y1, x2, y2) in zip(crops, corners.tolist(), strict=True):
+        shrinks = x2 - x1 > size[0] and y2 - y1 > size[1]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        cv2.resize(image[y1:y2, x1:x2], size, dst=crop, interpolation=how)
+    return crops
+
+
+def whole_pixel_boxes(boxes_px: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(n, 4) int64 xyxy boxes within an image, each at least one pixel wide and high."""
+    boxes = np.nan_to_num(np.asarray(boxes_px, float).reshape(-1, 4), nan=0.0, posinf=1e9, neginf=-1e9)
+    limit = np.array([width, height])
+    low = np.clip(np.floor(np.clip(boxes[:, :2], -1, limit)), 0, limit - 1)
+    high = np.clip(np.ceil(np.clip(boxes[:, 2:], -1, limit)), low + 1, limit)
+    return np.concatenate([low, high], axis=1).astype(np.int64)
+
+
+def unit_rows(features: np.ndarray) -> np.ndarray:
+    """(n, d) float32 rows of unit length; rows that cannot be scaled become one fixed unit vector."""
+    features = np.asarray(features, np.float32)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    usable = np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 1e-12)
+    result = np.zeros_like(features)
+    result[:, 0] = 1.0
+    result[usable] = features[usable] / lengths[usable]
+    return result

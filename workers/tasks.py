@@ -1,0 +1,172 @@
+"""The Celery edge of the engine: messages in, calls of the engine and of tracking's services.
+
+Nothing heavy is imported here, so that starting a worker is quick and workers of other queues stay light.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from celery import Task, shared_task
+from django.conf import settings
+
+from tracking import frames, observations, schedule, services
+from tracking.redis import redis_client
+
+if TYPE_CHECKING:
+    from workers.perceive import BatchFrame, Perceiver
+
+log = logging.getLogger(__name__)
+
+PREVIEW_WIDTH = 960
+PREVIEW_QUALITY = 75
+BACKGROUND_TTL_SECONDS = 3600
+
+
+@shared_task(name="workers.prepare_task", bind=True, max_retries=2, time_limit=300, soft_time_limit=280)
+def prepare_task(self: Task, task_id: str) -> None:
+    """Choose detector and embedder on this device, load them, and let the task begin."""
+    from tracking.models import ProcessingTask
+    from workers.choices import choose_models
+    from workers.types import EngineError
+
+    if not services.task_initializing(task_id=task_id):
+        return
+    task = ProcessingTask.objects.get(pk=task_id)
+    try:
+        detector, embedder = choose_models(
+            task.detector, task.embedder, models_dir=settings.ENV.models_dir, device=settings.ENV.device
+        )
+        perceiver().warm(detector["chosen"], embedder["chosen"])
+    except EngineError as error:
+        services.task_fail(task_id=task_id, code="model_unavailable", message=str(error))
+        return
+    services.task_prepared(
+        task_id=task_id, detector=services.Choice(**detector), embedder=services.Choice(**embedder)
+    )
+
+
+@shared_task(name="workers.perceive", bind=True, max_retries=2, time_limit=300, soft_time_limit=280)
+def perceive(self: Task, message: dict[str, Any]) -> None:
+    """Perceive one camera's share of a batch and hand its observations to association."""
+    from workers.batches import FrameBatch
+    from workers.types import EngineError
+
+    batch = FrameBatch.from_message(message)
+    place = {"task_id": batch.task_id, "number": batch.number, "camera": batch.camera}
+    if observations.exists(**place):
+        # a duplicate; association may have missed the first one's notice
+        schedule.associate_later(batch.task_id)
+        return
+    if not observations.lease(**place, owner=self.request.id):
+        return
+    try:
+        watched = not batch.live and frames.is_watched(batch.task_id)
+        observed = perceiver().perceive(batch, on_frame=_keep_frame if watched else None)
+    except EngineError as error:
+        services.task_fail(task_id=batch.task_id, code="perception_failed", message=str(error))
+        return
+    except Exception as error:
+        observations.end_lease(**place)
+        if self.request.retries >= self.max_retries:
+            log.exception("batch %d of camera %s failed for good", batch.number, batch.camera)
+            message = f"Camera {batch.camera} could not be processed: {type(error).__name__}. See the worker's log."
+            services.task_fail(task_id=batch.task_id, code="internal_error", message=message)
+            return
+        raise self.retry(exc=error, countdown=1) from error
+    observations.store(**place, data=observed.to_bytes())
+    observations.end_lease(**place)
+    schedule.associate_later(batch.task_id)
+
+
+@shared_task(name="workers.associate", bind=True, max_retries=3)
+def associate(self: Task, task_id: str) -> None:
+    """Associate and record whatever is ready; close what was stopped."""
+    from tracking.commit import close_task, commit_ready_batches
+    from workers import associate as engine
+
+    try:
+        commit_ready_batches(
+            task_id=task_id,
+            associate=lambda batch: engine.associate(
+                cameras=batch.task.plan["cameras"],
+                state=batch.state,
+                observations=batch.observations,
+                instants=batch.instants,
+                times_s=batch.times_s,
+                last=batch.last,
+            ),
+        )
+        close_task(
+            task_id=task_id,
+            finish=lambda task, state: engine.tracker_for(task.plan["cameras"], state).finish(),
+        )
+    except Exception as error:
+        if self.request.retries >= self.max_retries:
+            log.exception("task %s could not be associated", task_id)
+            message = f"Association failed: {type(error).__name__}. See the worker's log."
+            services.task_fail(task_id=task_id, code="internal_error", message=message)
+            return
+        raise self.retry(exc=error, countdown=1) from error
+
+
+@shared_task(name="workers.fetch_frame", time_limit=30)
+def fetch_frame(task_id: str, camera: str, instant: int, reply_to: str) -> None:
+    """Decode one frame of a recording for somebody who waits for it, and keep it in the frame store."""
+    from workers.edge.media import decode_frame
+
+    frames.reply(reply_to=reply_to, frame=decode_frame(task_id, camera, instant))
+
+
+@shared_task(name="workers.probe_recording", time_limit=300)
+def probe_recording(recording_id: str) -> None:
+    """Read a recording's length, rate, size and troubles, and a preview for its camera."""
+    from workers.edge.media import probe
+
+    probe(recording_id)
+
+
+@cache
+def perceiver() -> Perceiver:
+    """The one perceiver of this process; its models stay loaded."""
+    from workers.edge.live import live_frames
+    from workers.perceive import Perceiver
+
+    return Perceiver(
+        policy=source_policy(),
+        models_dir=settings.ENV.models_dir,
+        device=settings.ENV.device,
+        cached_background=_cached_background,
+        live_frames=live_frames,
+    )
+
+
+def source_policy() -> Any:
+    """Which sources may be read, from the settings."""
+    from workers.sources import SourcePolicy
+
+    env = settings.ENV
+    return SourcePolicy(
+        allowed_roots=(env.footage_dir, *env.media_roots),
+        allowed_hosts=env.stream_hosts,
+        allow_webcams=env.allow_webcams,
+    )
+
+
+def _keep_frame(batch: Any, frame: BatchFrame) -> None:
+    from workers.edge.media import stored_frame
+
+    kept = stored_frame(frame, width=PREVIEW_WIDTH, quality=PREVIEW_QUALITY)
+    frames.put(task_id=batch.task_id, camera=batch.camera, frame=kept)
+
+
+def _cached_background(key: str, compute: Any) -> bytes:
+    """Backgrounds are pure functions of recordings: the first worker computes, the others take."""
+    name = f"spoton:background:{key}"
+    data = redis_client().get(name)
+    if data is None:
+        data = compute()
+        redis_client().set(name, data, ex=BACKGROUND_TTL_SECONDS)
+    return data

@@ -1,0 +1,80 @@
+"""The live tracks of one plane as arrays: one row per person, no object per person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Tracks:
+    """n tracks.
+
+    Attributes:
+        number: (n,) int64, unique within the tracker.
+        mean: (n, 4) x, y (m), vx, vy (m/s); covariance: (n, 4, 4).
+        evidence: (n,) float, hits minus the cost of misses, capped.
+        person: (n,) int64, the person's number once confirmed, -1 before.
+        born_s, seen_s: (n,) seconds, first and last detection.
+        appearance: (n, d) weighted sum of embeddings; weight: (n,) sum of weights.
+    """
+
+    number: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
+    evidence: np.ndarray
+    person: np.ndarray
+    born_s: np.ndarray
+    seen_s: np.ndarray
+    appearance: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def none(cls, dimension: int = 0) -> Tracks:
+        return cls(
+            number=np.empty(0, np.int64),
+            mean=np.empty((0, 4)),
+            covariance=np.empty((0, 4, 4)),
+            evidence=np.empty(0),
+            person=np.empty(0, np.int64),
+            born_s=np.empty(0),
+            seen_s=np.empty(0),
+            appearance=np.empty((0, dimension)),
+            weight=np.empty(0),
+        )
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def keep(self, selection: np.ndarray) -> None:
+        """Drop all rows but the selected ones (boolean mask)."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name)[selection])
+
+    def extend(self, other: Tracks) -> None:
+        if self.appearance.shape[1] != other.appearance.shape[1]:
+            if len(self):
+                raise ValueError("embeddings changed their length within one task")
+            self.appearance = np.empty((0, other.appearance.shape[1]))
+        for field in fields(self):
+            setattr(self, field.name, np.concatenate([getattr(self, field.name), getattr(other, field.name)]))
+
+    @property
+    def confirmed(self) -> np.ndarray:
+        """(n,) bool."""
+        return self.person >= 0
+
+    def looks(self) -> np.ndarray:
+        """(n, d) unit appearance; zero rows for tracks without any."""
+        return unit_rows(self.appearance)
+
+    def to_state(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Rows scaled to unit length; zero rows stay zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1.0)
