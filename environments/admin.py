@@ -26,6 +26,7 @@ from environments.admin_parts import (
     duration_in_words,
     plan_html,
     preview_html,
+    problem_in_words,
     two_lines,
 )
 from environments.camera_view import camera_view, view_in_words
@@ -146,7 +147,7 @@ class EnvironmentAdmin(WithinMembership):
 @admin.register(Camera)
 class CameraAdmin(WithinMembership):
     form = CameraForm
-    list_display = ("picture", "identity", "quality", "resolution", "live", "is_active")
+    list_display = ("picture", "identity", "quality", "video", "is_active")
     list_display_links = ("identity",)
     list_filter = ("environment", "is_active")
     list_select_related = ("environment",)
@@ -205,18 +206,15 @@ class CameraAdmin(WithinMembership):
         return two_lines(f"{camera.slug} · {camera.name}", camera.environment.name)
 
     @admin.display(description="video")
-    def resolution(self, camera: Camera) -> str:
-        return f"{camera.image_width}×{camera.image_height}, {camera.fps:g} fps"
+    def video(self, camera: Camera) -> SafeString:
+        size = f"{camera.image_width}×{camera.image_height}, {camera.fps:g} fps"
+        return two_lines(size, "live" if camera.live_uri else "recordings only")
 
     @admin.display(description="calibration")
     def quality(self, camera: Camera) -> SafeString:
         view = camera_view(camera, camera.environment)
         text = view.quality if view.error_m is None else f"{view.quality}, {view.error_m * 100:.0f} cm"
         return badge(view.quality, text)
-
-    @admin.display(description="live", boolean=True)
-    def live(self, camera: Camera) -> bool:
-        return bool(camera.live_uri)
 
 
 @admin.register(Zone)
@@ -243,7 +241,7 @@ class ZoneAdmin(WithinMembership):
 class RecordingAdmin(WithinMembership):
     environment_path = "camera__environment"
     form = RecordingForm
-    list_display = ("source", "started", "length", "state", "remarks", "frames")
+    list_display = ("source", "started", "video", "outcome")
     list_filter = ("status", "camera__environment", "camera")
     list_select_related = ("camera__environment",)
     search_fields = ("uri", "camera__slug", "camera__name")
@@ -303,6 +301,15 @@ class RecordingAdmin(WithinMembership):
         fps = f"{recording.fps:g} fps" if recording.fps else ""
         return ", ".join(filter(None, (size, fps))) or "–"
 
+    @admin.display(description="duration", ordering="duration_s")
+    def video(self, recording: Recording) -> SafeString:
+        return two_lines(self.length(recording), self.frames(recording))
+
+    @admin.display(description="status and problems", ordering="status")
+    def outcome(self, recording: Recording) -> SafeString:
+        clean = not recording.error and not recording.problems
+        return format_html("{} {}", self.state(recording), "" if clean else self.remarks(recording))
+
     @admin.display(description="status", ordering="status")
     def state(self, recording: Recording) -> SafeString:
         return badge(recording.status, recording.get_status_display())
@@ -310,7 +317,7 @@ class RecordingAdmin(WithinMembership):
     @admin.display(description="problems")
     def remarks(self, recording: Recording) -> SafeString | str:
         texts = [recording.error] if recording.error else []
-        texts += [problem if isinstance(problem, str) else str(problem) for problem in recording.problems]
+        texts += [problem_in_words(problem) for problem in recording.problems]
         if not texts:
             return "none"
         items = format_html_join("", "<li>{}</li>", ((text,) for text in texts))

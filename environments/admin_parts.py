@@ -73,7 +73,7 @@ def plan_html(environment: Environment, **highlighted: Any) -> SafeString:
 
 def preview_html(camera: Camera, css_class: str) -> SafeString:
     if not camera.preview:
-        return format_html('<span class="no-preview">no picture</span>')
+        return format_html('<span class="no-preview">{}</span>', "no picture")
     url = reverse("admin:environments_camera_preview", args=[camera.pk])
     return format_html(
         '<img class="{}" src="{}" alt="View of {}" loading="lazy">', css_class, url, camera.slug
@@ -139,6 +139,13 @@ def duration_in_words(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def problem_in_words(problem: Any) -> str:
+    """One entry of a recording's problems: text, or `frame_index`, `time_s` and `message`."""
+    if isinstance(problem, dict) and "message" in problem and "frame_index" in problem:
+        return f"frame {problem['frame_index']} ({problem.get('time_s', 0.0):.1f} s): {problem['message']}"
+    return str(problem)
 
 
 def delete_replaced_file(form: ModelForm, field: str, current: Any) -> None:

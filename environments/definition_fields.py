@@ -10,10 +10,11 @@ from environments.models import Zone
 
 
 def required(mapping: Mapping[str, Any], key: str, subject: str) -> Any:
-    try:
-        return mapping[key]
-    except KeyError:
-        raise ValidationFailedError(f"{subject} has no `{key}`.") from None
+    if not isinstance(mapping, Mapping):
+        raise ValidationFailedError(f"{subject} must be a JSON object with `{key}`, it is {mapping!r:.60}.")
+    if key not in mapping:
+        raise ValidationFailedError(f"{subject} has no `{key}`.")
+    return mapping[key]
 
 
 def environment_fields(definition: Mapping[str, Any], subject: str) -> dict[str, Any]:

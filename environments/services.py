@@ -47,12 +47,14 @@ def environment_load(*, definition: Mapping[str, Any], floor_plan_image: bytes |
         Environment, subject, {"slug": slug}, lambda: environment_fields(definition, subject)
     )
     for order, camera in enumerate(required(definition, "cameras", subject)):
-        name = f"Camera {camera.get('slug', order)} of {slug}"
-        key = {"environment": environment, "slug": required(camera, "slug", name)}
+        camera_slug = required(camera, "slug", f"Camera number {order + 1} of {slug}")
+        name = f"Camera {camera_slug} of {slug}"
+        key = {"environment": environment, "slug": camera_slug}
         _upsert(Camera, name, key, lambda c=camera, n=name, o=order: camera_fields(c, n, o))
     for position, zone in enumerate(required(definition, "zones", subject)):
-        name = f"Zone {zone.get('slug', position)} of {slug}"
-        key = {"environment": environment, "slug": required(zone, "slug", name)}
+        zone_slug = required(zone, "slug", f"Zone number {position + 1} of {slug}")
+        name = f"Zone {zone_slug} of {slug}"
+        key = {"environment": environment, "slug": zone_slug}
         _upsert(Zone, name, key, lambda z=zone, n=name: zone_fields(z, n))
     if floor_plan_image is not None and not _has_same_plan(environment, floor_plan_image):
         floor_plan_set(environment=environment, image=floor_plan_image)

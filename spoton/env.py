@@ -51,6 +51,7 @@ class Env(BaseSettings):
     frame_ttl_seconds: int = Field(60, ge=5, le=3600, description="life of a frame in the frame store")
     frame_store_mb: int = Field(192, ge=16, le=65536, description="size of the frame store")
 
+    proxies: int = Field(0, ge=0, le=8, description="reverse proxies in front whose X-Forwarded-For counts")
     access_token_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_days: int = Field(14, ge=1, le=365)
     flower_url: str = ""

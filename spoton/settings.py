@@ -15,6 +15,8 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 
 INSTALLED_APPS = [
     "daphne",
+    # before the admin, whose templates it extends
+    "environments",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -28,11 +30,11 @@ INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "environments",
     "tracking",
     "analytics",
     "exports",
     "spoton",
+    "spoton.console",
 ]
 
 MIDDLEWARE = [
@@ -106,6 +108,7 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = ENV.var_dir / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = ENV.var_dir / "media"
 MEDIA_URL = "/never-served-directly/"
@@ -135,9 +138,10 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.AnonRateThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {"user": "6000/min", "anon": "120/min", "login": "10/min"},
+    # nobody in front of us is trusted to say who the client is, unless the operator puts a proxy there
+    "NUM_PROXIES": ENV.proxies,
     "EXCEPTION_HANDLER": "spoton.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SIMPLE_JWT = {

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from workers.detection import choose_detector
 from workers.detection import parse_spec as parse_detector
-from workers.reid import choose_embedder
-from workers.reid import parse_spec as parse_embedder
+from workers.reid import choose_embedder, parse_embedder_spec
 
 
 def choose_models(
@@ -21,7 +20,7 @@ def choose_models(
     results = []
     for requested, parse, choose in (
         (detector, parse_detector, choose_detector),
-        (embedder, parse_embedder, choose_embedder),
+        (embedder, parse_embedder_spec, choose_embedder),
     ):
         if parse(requested)[0] == "auto":
             choice = choose(models_dir, device)

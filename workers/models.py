@@ -6,7 +6,7 @@ Importing this loads neither ONNX Runtime nor torch.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -138,7 +138,7 @@ class FittingBatches:
         self.halvings = 0
 
     def run(
-        self, items: Sequence[Item], function: Callable[[Sequence[Item]], Sequence[Result]]
+        self, items: Sequence[Item], function: Callable[[Sequence[Item]], Iterable[Result]]
     ) -> list[Result]:
         """`function` of batches of `items`, results in order.
 

@@ -72,7 +72,8 @@ def camera(yard: Environment) -> Camera:
 
 
 def make_user(name: str, **fields: Any) -> Any:
-    return get_user_model().objects.create_user(name, f"{name}@example.org", "a good password", **fields)
+    # without a password: hashing one takes longer than most tests
+    return get_user_model().objects.create_user(name, f"{name}@example.org", **fields)
 
 
 @pytest.fixture

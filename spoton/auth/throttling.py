@@ -1,6 +1,7 @@
 """Slows down guessing of passwords."""
 
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
@@ -13,6 +14,12 @@ class LoginThrottle(SimpleRateThrottle):
     """
 
     scope = "login"
+
+    def get_ident(self, request: Request) -> str:
+        # unless proxies are declared, anyone can invent the forwarding header, with a new address each time
+        if api_settings.NUM_PROXIES is None:
+            return request.META.get("REMOTE_ADDR", "")
+        return super().get_ident(request)
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
         username = request.data.get("username", "") if isinstance(request.data, dict) else ""

@@ -96,7 +96,7 @@ class EmbeddedServices:
         for service in dead:
             service.stop()
             service.start()
-        return [type(service).__name__ for service in dead]
+        return [service.NAME for service in dead]
 
     def __enter__(self) -> Self:
         self.start()

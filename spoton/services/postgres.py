@@ -38,6 +38,8 @@ _UNSAFE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writ
 class Postgres:
     """One PostgreSQL server with its data in `data_dir` and its socket in `socket_dir`."""
 
+    NAME = "PostgreSQL"
+
     def __init__(self, data_dir: Path, socket_dir: Path, log_path: Path, *, durable: bool = True) -> None:
         self.data_dir = data_dir.absolute()
         self.socket_dir = socket_dir.absolute()

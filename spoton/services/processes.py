@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from spoton.services.supervisor import ChildSpec
 
@@ -127,6 +128,16 @@ def _child_env(env: Mapping[str, str], threads: int) -> dict[str, str]:
     return {**env, **fixed, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
 
 
+def get_json(url: str, *, allowed_host: str = "localhost", timeout_seconds: float = 3) -> dict[str, Any]:
+    """The object that a GET gives; empty without a good answer."""
+    request = urllib.request.Request(url, headers={"Host": allowed_host})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
+            return json.load(response)
+    except (OSError, ValueError):
+        return {}
+
+
 def core_count() -> int:
     """Cores this process may use: its affinity, and the quota of its container where one is set."""
     cores = len(os.sched_getaffinity(0))
@@ -186,5 +197,5 @@ def answers(url: str, *, allowed_host: str = "localhost", timeout_seconds: float
     try:
         with urllib.request.urlopen(request, timeout=timeout_seconds):
             return True
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return False

@@ -30,6 +30,8 @@ _SETTINGS = {
 class Redis:
     """One Redis server with its socket in `socket_dir`."""
 
+    NAME = "Redis"
+
     def __init__(self, data_dir: Path, socket_dir: Path, log_path: Path) -> None:
         self.data_dir = data_dir.absolute()
         self.socket_path = socket_dir.absolute() / "redis.sock"

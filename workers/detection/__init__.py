@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workers.detection.base import ThresholdedDetector, ViewContext
 from workers.models import find_weights, onnx_providers, split_spec
@@ -40,7 +41,7 @@ class _Order:
     score_threshold: float | None
     device: str
 
-    def threshold(self) -> dict[str, float]:
+    def threshold(self) -> dict[str, Any]:
         """The threshold as keyword argument, absent to leave the detector its own."""
         return {} if self.score_threshold is None else {"score_threshold": self.score_threshold}
 

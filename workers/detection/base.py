@@ -64,7 +64,7 @@ def select_persons(
     boxes_px, scores = np.asarray(boxes_px, np.float32), np.asarray(scores, np.float32)
     passed = np.flatnonzero((scores >= score_threshold) & np.isfinite(boxes_px).all(1))
     best = passed[np.argsort(-scores[passed], kind="stable")][:MAX_CANDIDATES]
-    boxes = np.clip(boxes_px[best], 0, np.tile(np.float32(image_size), 2))
+    boxes = np.clip(boxes_px[best], 0, np.tile(np.array(image_size, np.float32), 2))
     real = (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
     boxes, kept_scores = boxes[real], scores[best][real]
     keep = non_maximum_suppression(boxes, nms_iou)

@@ -28,7 +28,7 @@ from workers.types import Detections, EngineError
 _MAX_CHANGED = 0.6
 # The share of a body seen at which the score is 1 - 1/e: a score above 0.5 says that about a fifth of the
 # person stands out where nobody else does.
-_SCORE_GAIN = 0.15
+_SCORE_GAIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,6 @@ class MotionDetector:
         width = self._bodies.width_px[chosen]
         for i, person in enumerate(chosen):
             mask, origin = self._search.own_foreground(likelihood, chosen, person)
-            moved, up[i] = refine_body(mask, foot[i] - origin, up[i], width[i])
+            moved, up[i], width[i] = refine_body(mask, foot[i] - origin, up[i], width[i])
             foot[i] = moved + origin
         return body_boxes(foot, up, width), 1.0 - np.exp(-gains / _SCORE_GAIN)

@@ -10,13 +10,13 @@ NOISE_SIGMAS = 3.0
 # ... plus this many grey levels, for what compression adds around moving edges ...
 FLOOR_LEVELS = 8.0
 # ... and is taken for certain this many grey levels further on.
-CERTAIN_LEVELS = 24.0
+CERTAIN_LEVELS = 16.0
 # A cast shadow keeps at least this share of the light (less is a dark coat), and a glint adds this much.
 SHADOW_DARKEST, SHADOW_BRIGHTEST = 0.45, 1.12
 # Grey levels a shadow's colour may be off the darkened background, beside the pixel's noise.
-SHADOW_COLOUR_LEVELS = 7.0
+SHADOW_COLOUR_LEVELS = 5.0
 # What is left of a shadow-like pixel's likelihood: grey trousers on grey asphalt look just so, and then the
-# rest of the person must speak for them.
+# rest of the person must speak for them. Less than `SearchSettings.neutral`, or shadows would become persons.
 SHADOW_SHARE = 0.25
 
 

@@ -11,6 +11,8 @@ from workers.detection.motion_bodies import PARTS, Bodies, body_boxes, part_rect
 
 # A hypothesis whose box is less filled than this is not looked at any closer.
 _MIN_FILL = 0.2
+# Hypotheses that explain this share of what the best one does are as good.
+_NEARLY_EQUAL = 0.95
 # More hypotheses than this are thinned out evenly: only an image full of movement has them, and it would
 # take seconds.
 _MAX_POOL = 12_000
@@ -33,7 +35,7 @@ class SearchSettings:
         max_persons: the search stops here, which bounds the time for an image full of movement.
     """
 
-    neutral: float = 0.4
+    neutral: float = 0.3
     min_gain: float = 0.12
     rim_weight: float = 0.6
     max_persons: int = 60
@@ -107,12 +109,15 @@ class Search:
         chosen: list[int] = []
         while len(chosen) < settings.max_persons:
             value = self._values(integral, pool)
-            worth = value > settings.min_gain * bodies.part_area[pool]
-            pool, value = pool[worth], value[worth]
+            enough = value > settings.min_gain * bodies.part_area[pool]
+            pool, value = pool[enough], value[enough]
             if not len(pool):
                 break
             rim = _sums(integral, bodies.rim[pool]).sum(1) / 255
-            best = int(pool[np.argmax(value - settings.rim_weight * rim)])
+            worth = value - settings.rim_weight * rim
+            # among nearly equals the fullest: a large body can hold a small person and some background
+            equal = np.flatnonzero(worth >= worth.max() - (1 - _NEARLY_EQUAL) * abs(worth.max()))
+            best = int(pool[equal[np.argmax(worth[equal] / bodies.part_area[pool[equal]])]])
             chosen.append(best)
             self._explain(left, best)
             integral = cv2.integral(left).reshape(-1)

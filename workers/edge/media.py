@@ -68,13 +68,13 @@ def probe(recording_id: str) -> None:
             first = source.frame_at(min(1.0, (info.duration_s or 0.0) / 2))
             problems = [vars(p) for p in source.problems]
     except EngineError as error:
-        recording_failed(recording=recording, error=str(error))
+        recording_failed(recording_id=recording_id, error=str(error))
         return
     if info.duration_s is None:
-        recording_failed(recording=recording, error="This is a live source; give it to the camera as live address.")
+        recording_failed(recording_id=recording_id, error="This is a live source; give it to the camera as live address.")
         return
     recording_probed(
-        recording=recording,
+        recording_id=recording_id,
         duration_s=info.duration_s,
         fps=info.fps,
         frame_count=info.frame_count,

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from calibration import CameraModel
+from workers.mapping.kalman import inverse_2x2
 
 # Uncertainty of a box's foot point as a share of the box height, across and along the image's columns. Real
 # detectors' boxes are off by some per cent of their height sideways; feet are hidden or cut more easily.
@@ -16,6 +17,11 @@ FOOT_SIGMA_Y = 0.07
 FOOT_SIGMA_MIN_PX = 1.5
 # calibration and body sway: no position is better than this
 POSITION_SIGMA_MIN_M = 0.08
+# adults: mean and spread of height with shoes and gait
+PERSON_HEIGHT_M = 1.72
+HEIGHT_SIGMA_M = 0.11
+# squared Mahalanobis distance up to which feet and head tell the same story: 99 % of good boxes
+AGREEMENT = 9.2
 
 
 class Plane(Protocol):
@@ -31,18 +37,97 @@ class Plane(Protocol):
 
 
 class GroundPlane:
-    """The map, seen by a calibrated camera."""
+    """The map, seen by a calibrated camera.
+
+    Where the full camera matrix is known, a box says twice where its person stands: by the feet, and by the head
+    of a person of usual height. Both together are better than one; where they contradict each other, the feet are
+    hidden (the box is too short) or the box holds more than one person (it is too tall).
+    """
 
     def __init__(self, camera: CameraModel) -> None:
         self.camera = camera
+        self._head_to_map = _plane_inverses(camera)
 
     def locate(self, boxes_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         foot, sigma = foot_points(boxes_px)
-        positions, covariances = self.camera.to_map_with_covariance(foot, sigma)
-        return positions, covariances + np.eye(2) * POSITION_SIGMA_MIN_M**2
+        by_foot, foot_noise = self.camera.to_map_with_covariance(foot, sigma)
+        foot_noise += np.eye(2) * POSITION_SIGMA_MIN_M**2
+        if self._head_to_map is None or len(foot) == 0:
+            return by_foot, foot_noise
+        by_head, head_noise = self._by_head(boxes_px, sigma)
+        usable = np.isfinite(by_head).all(1) & np.isfinite(by_foot).all(1) & np.isfinite(head_noise).all((1, 2))
+        positions, noises = by_foot.copy(), foot_noise.copy()
+        if usable.any():
+            positions[usable], noises[usable] = _combine(
+                by_foot[usable],
+                foot_noise[usable],
+                by_head[usable],
+                head_noise[usable],
+                self._distance(by_foot[usable]) > self._distance(by_head[usable]),
+            )
+        return positions, noises
 
     def boxes_at(self, positions_m: np.ndarray) -> np.ndarray:
         return self.camera.person_boxes(positions_m)
+
+    def _by_head(self, boxes_px: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions at which a person of usual height has its head at the box's upper edge."""
+        boxes = np.asarray(boxes_px, float).reshape(-1, 4)
+        head = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]])
+        middle, taller, shorter = (_map_points(H, head) for H in self._head_to_map)
+        # one pixel to the side and up, for the derivative at head height
+        right = _map_points(self._head_to_map[0], head + [1.0, 0.0]) - middle
+        below = _map_points(self._head_to_map[0], head + [0.0, 1.0]) - middle
+        lean = (taller - shorter) / 2
+        parts = ((right, sigma[:, :1]), (below, sigma[:, 1:]), (lean, 1.0))
+        noise = sum(np.einsum("ni,nj->nij", d * s, d * s) for d, s in parts)
+        # far outside or behind: nothing to learn from
+        middle[np.abs(middle).max(1) > 1e4] = np.nan
+        return middle, noise + np.eye(2) * POSITION_SIGMA_MIN_M**2
+
+    def _distance(self, positions_m: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(positions_m - self.camera.centre_m()[:2], axis=1)
+
+
+def _combine(
+    by_foot: np.ndarray, foot_noise: np.ndarray, by_head: np.ndarray, head_noise: np.ndarray, too_short: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One position from two: their weighted mean where they agree, the trustworthy one where they do not."""
+    joint = inverse_2x2(foot_noise + head_noise)
+    gap = by_head - by_foot
+    agree = np.einsum("ni,nij,nj->n", gap, joint, gap) <= AGREEMENT
+    gain = foot_noise @ joint
+    positions = by_foot + np.einsum("nij,nj->ni", gain, gap)
+    noises = foot_noise - gain @ foot_noise
+    # hidden feet: the head still shows where the person is
+    hidden = ~agree & too_short
+    positions[hidden], noises[hidden] = by_head[hidden], head_noise[hidden]
+    # too tall a box: somewhere between the two
+    spread = np.einsum("ni,nj->nij", gap, gap) / 4
+    merged = ~agree & ~too_short
+    positions[merged] = (by_foot[merged] + by_head[merged]) / 2
+    noises[merged] = foot_noise[merged] + spread[merged]
+    return positions, noises
+
+
+def _plane_inverses(camera: CameraModel) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Homographies image to map for heads at usual height, one deviation more, and one less."""
+    P = camera.projection
+    if P is None:
+        return None
+    planes = []
+    for height in (PERSON_HEIGHT_M, PERSON_HEIGHT_M + HEIGHT_SIGMA_M, PERSON_HEIGHT_M - HEIGHT_SIGMA_M):
+        H = np.column_stack([P[:, 0], P[:, 1], P[:, 2] * height + P[:, 3]])
+        if abs(np.linalg.det(H / np.abs(H).max())) < 1e-14:
+            return None  # the camera hangs at head height: heads say nothing about the distance
+        planes.append(np.linalg.inv(H))
+    return tuple(planes)
+
+
+def _map_points(H: np.ndarray, points: np.ndarray) -> np.ndarray:
+    homogeneous = points @ H[:, :2].T + H[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return homogeneous[:, :2] / homogeneous[:, 2:]
 
 
 class ImagePlane:

@@ -1,4 +1,4 @@
-"""CLIP's image tower (open_clip) as embedder: knows clothes and bags by what they are, needs a GPU to be quick."""
+"""CLIP's image tower (open_clip) as embedder: knows clothes and bags for what they are; made for GPUs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.models import FittingBatches, load_state, torch_device
+from workers.models import FittingBatches, torch_device
 from workers.reid.crops import crop_persons, unit_rows
 from workers.types import EngineError
 
@@ -18,12 +18,10 @@ PRETRAINED = "laion2b_s34b_b79k"  # open_clip's name of the weights for ViT-B-32
 class ClipEmbedder:
     """Embeds persons with CLIP's image tower; half precision on CUDA."""
 
-    def __init__(
-        self, path: Path | str | None, device: str = "cpu", model_name: str = "ViT-B-32"
-    ) -> None:
+    def __init__(self, path: Path | str | None, device: str = "cpu", model_name: str = "ViT-B-32") -> None:
         """
         Args:
-            path: weights for `model_name`; None lets open_clip fetch its own (about 600 MB, kept in its cache).
+            path: weights for `model_name`; None lets open_clip fetch its own (600 MB, kept in its cache).
             device: `cpu`, `cuda` or `cuda:N`.
             model_name: as open_clip names it.
 
@@ -45,7 +43,7 @@ class ClipEmbedder:
         """(n, dimension) float32 unit rows for (n, 4) xyxy boxes of a uint8 BGR image."""
         # Persons are stretched to CLIP's square rather than cropped to it: heads and feet tell them apart.
         crops = crop_persons(image, boxes_px, self._size)
-        features = self.batches.run(crops, self._run)
+        features: list[np.ndarray] = self.batches.run(list(crops), self._run)
         return unit_rows(np.array(features, np.float32).reshape(-1, self.dimension))
 
     def _run(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -71,14 +69,14 @@ def _build(path: Path | str | None, model_name: str):
             model = open_clip.create_model(model_name, pretrained=PRETRAINED)
         except Exception as error:  # the download's errors come from several libraries
             raise EngineError(
-                f"The weights of CLIP {model_name} could not be downloaded ({type(error).__name__}). Put them "
-                f"({PRETRAINED}, from huggingface.co/laion) into SPOTON_MODELS_DIR and name the file: clip:PATH"
+                f"The weights of CLIP {model_name} could not be downloaded ({type(error).__name__}). Put "
+                f"{PRETRAINED} from huggingface.co/laion into SPOTON_MODELS_DIR and name the file: clip:PATH"
             ) from error
     else:
         model = open_clip.create_model(model_name, pretrained=None)
         try:
-            model.load_state_dict(load_state(Path(path)))
-        except RuntimeError as error:
+            open_clip.load_checkpoint(model, str(path))
+        except Exception as error:  # pickle, safetensors, zip and torch errors share no base
             raise EngineError(f"{path}: not weights of CLIP {model_name}") from error
     visual = model.visual
     mean = getattr(visual, "image_mean", None) or open_clip.OPENAI_DATASET_MEAN

@@ -9,8 +9,8 @@ import numpy as np
 def crop_persons(image: np.ndarray, boxes_px: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(n, height, width, 3) uint8 BGR crops of `size` (width, height).
 
-    Boxes are cut at the image's edges. Boxes outside of it, without area or not finite give the nearest pixels,
-    so that every box has a crop.
+    Boxes are cut at the image's edges. Those outside of it, without area or not finite give the nearest
+    pixels, so that every box has a crop.
 
     Args:
         image: uint8 BGR (height, width, 3).

@@ -45,7 +45,7 @@ class OnnxEmbedder:
         )
         self._input, self._output = entry.name, self._session.get_outputs()[0].name
         self.batches = FittingBatches(1 if isinstance(entry.shape[0], int) else MAX_BATCH)
-        output = self._run(np.zeros((1, self._size[1], self._size[0], 3), np.uint8))
+        output = self._run([np.zeros((self._size[1], self._size[0], 3), np.uint8)])
         if output.ndim != 2 or output.shape[1] < 2:
             raise EngineError(f"{path}: output is {list(output.shape)}, expected one vector per person")
         self.dimension = output.shape[1]
@@ -54,11 +54,11 @@ class OnnxEmbedder:
     def embed(self, image: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
         """(n, dimension) float32 unit rows for (n, 4) xyxy boxes of a uint8 BGR image."""
         crops = crop_persons(image, boxes_px, self._size)
-        features = self.batches.run(crops, self._run)
+        features: list[np.ndarray] = self.batches.run(list(crops), self._run)
         return unit_rows(np.array(features, np.float32).reshape(-1, self.dimension))
 
-    def _run(self, crops: np.ndarray) -> np.ndarray:
-        """The network's output for (n, h, w, 3) uint8 BGR crops."""
-        pixels = (crops[..., ::-1].astype(np.float32) / 255 - MEAN) / DEVIATION
+    def _run(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """The network's output for n (h, w, 3) uint8 BGR crops."""
+        pixels = (np.asarray(crops)[..., ::-1].astype(np.float32) / 255 - MEAN) / DEVIATION
         data = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
         return self._session.run([self._output], {self._input: data})[0]

@@ -37,8 +37,10 @@ class SourceProblem:
 class Source(Protocol):
     """Delivers frames in presentation order. Not thread safe: one reader at a time."""
 
-    info: SourceInfo
     problems: list[SourceProblem]
+
+    @property
+    def info(self) -> SourceInfo: ...
 
     def frames(
         self, start_s: float = 0.0, end_s: float | None = None, stride: int = 1

@@ -73,10 +73,12 @@ class ImageFolderSource(SourceBase):
         try:
             data = np.fromfile(self._folder / name, np.uint8)
         except OSError as error:
-            return self._problem(number, f"{name} cannot be read: {error.strerror}")
+            self._problem(number, f"{name} cannot be read: {error.strerror}")
+            return None
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is None:
-            return self._problem(number, f"{name} is damaged and cannot be decoded")
+            self._problem(number, f"{name} is damaged and cannot be decoded")
+            return None
         if hasattr(self, "info") and image.shape[1::-1] != self.info.image_size:
             width, height = self.info.image_size
             self._problem(number, f"{name} is {image.shape[1]}x{image.shape[0]}, resized to {width}x{height}")

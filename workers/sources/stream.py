@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import av
 import cv2
@@ -196,7 +196,7 @@ class LiveSource(SourceBase):
     def _fresh(self) -> bool:
         return self._newest is not None and self._newest.index > self._taken_index
 
-    def _set(self, **values: str | int) -> None:
+    def _set(self, **values: Any) -> None:
         with self._changed:
             self._status = replace(self._status, **values)
             self._changed.notify_all()

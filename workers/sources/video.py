@@ -111,7 +111,7 @@ class VideoFileSource(SourceBase):
         width, height = self._image_size
         if (frame.width, frame.height) != self._image_size:
             self._decoder.report(index, f"the picture changes to {frame.width}x{frame.height}; it is resized")
-        image = frame.to_ndarray(format="bgr24", width=width, height=height)
+        image: np.ndarray = frame.to_ndarray(format="bgr24", width=width, height=height)
         if frame.rotation % 360:
             image = np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
         return SourceFrame(index, float(self._index.times_s[index]), image)
@@ -124,6 +124,7 @@ class _Decoder:
         self._path, self._index, self._source = path, index, source
         self._ready: deque[av.VideoFrame] = deque()
         self._container: av.container.InputContainer | None = None
+        self._expected = 0  # presentation index of the next frame, if none is lost
         self._reopen()
 
     def next(self) -> tuple[int, av.VideoFrame] | None:
@@ -237,7 +238,7 @@ class _Decoder:
 
     def _index_of(self, frame: av.VideoFrame) -> int | None:
         """A decoded frame's presentation index, None for frames that must not be used."""
-        number = frame.opaque[0]
+        number: int = frame.opaque[0]  # type: ignore[index]
         if not self._started:
             # frames shown before the keyframe that decoding began with lack their references
             if number != self._start_packet:

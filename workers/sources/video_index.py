@@ -179,7 +179,7 @@ def _build(
     frame_of_packet[order] = np.arange(len(order))
     ticks = np.arange(len(order)) / fps
     if not (pts == _NONE).any():
-        ticks = (pts[order] - pts[order[0]]) * float(stream.time_base)
+        ticks = (pts[order] - pts[order[0]]) * float(stream.time_base or 1 / fps)
     problems = _gaps(ticks)
     problems += [(int(frame_of_packet[p]), "the data of this frame is marked damaged") for p in corrupt]
     if stopped:

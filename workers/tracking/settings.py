@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 @dataclass(frozen=True)
 class TrackerSettings:
     # random acceleration of walking people; larger follows turns more quickly and smooths less (m/s^2)
-    acceleration: float = 1.5
+    acceleration: float = 0.9
     # spread of a new track's velocity: people walk at up to twice this (m/s)
     start_speed: float = 1.2
-    # squared Mahalanobis distance beyond which a pair is impossible: 99.97 % of true pairs lie within
-    gate: float = 16.0
+    # squared Mahalanobis distance beyond which a pair is impossible: true pairs lie within but for boxes of hidden people
+    gate: float = 25.0
     # weight of one standard deviation of appearance similarity against squared Mahalanobis distance
-    appearance_weight: float = 1.5
+    appearance_weight: float = 4.0
     # detections below this score extend tracks but never start one
     start_score: float = 0.4
     # evidence: each camera's hit adds 1, each miss where it should be seen subtracts; the cap forgets the past
@@ -31,7 +31,7 @@ class TrackerSettings:
     # a camera's tracklet ends when it has not seen the person for this long (s)
     tracklet_gap_s: float = 2.0
     # two persons' similarity must exceed that of different people by this many standard deviations to be one
-    reid_sigmas: float = 2.5
+    reid_sigmas: float = 2.2
     # people who left may come back under the same identity for this long (s)
     reid_memory_s: float = 900.0
     # nobody walks faster (m/s); bounds where someone can reappear

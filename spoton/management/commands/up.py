@@ -117,19 +117,25 @@ class _Run:
         if status != 0:
             raise CommandError(f"`manage.py {' '.join(arguments)}` failed, see above")
 
-    def _wait_for_health(self, supervisor: Supervisor, patience_seconds: float = 60) -> bool:
-        """Wait until everything SpotOn needs answers; False when asked to stop."""
+    def _wait_for_health(self, supervisor: Supervisor, patience_seconds: float = 45) -> bool:
+        """Wait until the stores answer and every worker has announced itself; False when asked to stop.
+
+        Work that starts earlier would be planned for the few workers known by then.
+        """
         deadline = time.monotonic() + patience_seconds
-        ready_url = f"{processes.local_url(self.host, self.port)}/health/ready"
-        while not processes.answers(ready_url, allowed_host=_allowed_host()):
+        url = f"{processes.local_url(self.host, self.port)}/health"
+        wanted = len(processes.workers(self.env, cpu_workers=settings.ENV.cpu_workers))
+        while True:
+            health = processes.get_json(url, allowed_host=_allowed_host())
+            if health.get("components", {}).get("workers", {}).get("count", 0) >= wanted:
+                return True
             if supervisor.stopping:
                 return False
             if time.monotonic() > deadline:
                 self.console.print(f"Not everything is ready yet, see {self.url}/health", style="yellow")
-                break
+                return True
             supervisor.watch_once()
             time.sleep(0.2)
-        return True
 
     def _tend_services(self, logs: LogForwarder) -> None:
         for name in self.services.restart_dead():
@@ -144,6 +150,11 @@ class _Run:
         table.add_row("Admin", f"{self.url}/admin/")
         if self.flower_port:
             table.add_row("Flower", f"http://localhost:{self.flower_port}")
+        if self.demo:
+            # not above: it brings in the scene generator, which nothing else needs here
+            from spoton import demo
+
+            table.add_row("Sign in as", f"{demo.USER}, password {demo.password()}")
         table.add_row("Processes", ", ".join(supervisor.pids()))
         table.add_row("Data", str(settings.ENV.var_dir))
         table.add_row("Log", str(self.log_path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -37,18 +36,23 @@ def view_with_people(*feet: tuple[int, int], seed: int = 1) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def fasterrcnn_weights(tmp_path_factory) -> Path:
-    """Weights of the right shape, drawn by chance, with a raised person score so that something is found."""
+def fasterrcnn_with_random_weights(tmp_path_factory) -> Detector:
+    """Weights of the right shape, drawn by chance, the person score raised so that something is found."""
     torch = pytest.importorskip("torch")
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
     torch.manual_seed(3)
+    torch.set_num_threads(1)  # more would wait for each other on a busy machine
     network = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
     torch.nn.init.zeros_(network.roi_heads.box_predictor.cls_score.weight)
     network.roi_heads.box_predictor.cls_score.bias.data.zero_()[1] = 8.0
     path = tmp_path_factory.mktemp("weights") / "fasterrcnn.pth"
     torch.save(network.state_dict(), path)
-    return path
+    from workers.detection.fasterrcnn import FasterRcnnDetector
+
+    detector = FasterRcnnDetector(path, input_height=96)
+    detector._network.rpn._post_nms_top_n["testing"] = 20  # of 1000: each costs time on a CPU
+    return detector
 
 
 @pytest.fixture(params=NAMES)
@@ -58,9 +62,7 @@ def detector(request, tmp_path) -> Detector:
         background = learn_background([empty_view(seed) for seed in range(9)])
         return build_detector("motion", view=ViewContext(camera, background), models_dir=None)
     if request.param == "fasterrcnn":
-        from workers.detection.fasterrcnn import FasterRcnnDetector
-
-        return FasterRcnnDetector(request.getfixturevalue("fasterrcnn_weights"), input_height=96)
+        return request.getfixturevalue("fasterrcnn_with_random_weights")
     path = yolo_network(tmp_path / "net.onnx", head=request.param, batch="batch")
     return build_detector(f"{request.param}:{path}", view=None, models_dir=None)
 

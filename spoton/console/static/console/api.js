@@ -53,10 +53,14 @@ export class Session extends EventTarget {
     return this.#tokens.access;
   }
 
-  /** Exchange the refresh token; many callers at once cause one exchange. */
-  renew() {
+  /**
+   * Exchange the refresh token; many callers at once cause one exchange.
+   * @param stale the access token that was refused: when it has been replaced meanwhile there is nothing to do
+   */
+  async renew(stale) {
+    if (stale && this.#tokens && stale !== this.#tokens.access) return;
     this.#renewing ??= this.#exchange().finally(() => (this.#renewing = null));
-    return this.#renewing;
+    await this.#renewing;
   }
 
   async #exchange() {
@@ -75,7 +79,8 @@ export class Session extends EventTarget {
     this.user = user ?? this.user;
     sessionStorage.setItem(STORE, JSON.stringify({ tokens, user: this.user }));
     clearTimeout(this.#timer);
-    const wait = Math.max(1000, tokens.expiresAt - Date.now() - RENEW_BEFORE_MS);
+    const left = tokens.expiresAt - Date.now();
+    const wait = Math.max(1000, left - Math.min(RENEW_BEFORE_MS, left / 4));
     // 32-bit timers: a wait beyond 24 days would fire at once
     this.#timer = setTimeout(() => this.renew().catch(() => {}), Math.min(wait, 2 ** 31 - 1));
   }
@@ -103,6 +108,10 @@ export class Api {
   startTask = (body) => this.#json("/api/v1/processing-tasks/start", { method: "POST", body });
   stopTask = (id) => this.#json(`/api/v1/processing-tasks/${encodeURIComponent(id)}/stop`, { method: "POST", body: {} });
 
+  /** What a camera saw at a capture time (ISO), without boxes. */
+  frame = (taskId, camera, at) =>
+    this.image(`/api/v1/media/frames/${encodeURIComponent(taskId)}/${encodeURIComponent(camera)}/raw?t=${encodeURIComponent(at)}`);
+
   /** A picture behind authentication, as a Blob. */
   image = (url) => this.#authorised((token) => request(url, { token, blob: true }));
 
@@ -116,7 +125,7 @@ export class Api {
       return await send(token);
     } catch (error) {
       if (error.status !== 401) throw error;
-      await this.session.renew();
+      await this.session.renew(token);
       return send(await this.session.accessToken());
     }
   }
@@ -128,7 +137,7 @@ function withExpiry(data) {
 }
 
 async function request(path, { method = "GET", body, token, blob = false } = {}) {
-  const headers = { Accept: blob ? "image/*" : "application/json" };
+  const headers = { Accept: blob ? "image/*, application/json" : "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;

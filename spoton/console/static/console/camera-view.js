@@ -5,6 +5,7 @@ import { fill, fitCanvas, h, icon, setText } from "./dom.js";
 
 const INK = "#0b1014";
 const HEAD_PX = 32;
+const LABELS_FROM_PX = 140; // on smaller tiles labels would hide the people
 const STALE_MS = 6000; // without a new picture for this long while the run goes on, say so
 
 export class CameraView {
@@ -117,7 +118,11 @@ export class CameraView {
     const active = this.selection.active;
     if (active !== null && this.#boxes.some(({ id }) => id === active)) this.#dimOthers(ctx, active, [x0, y0, w, hh]);
     // the highlighted one last, on top
-    for (const box of [...this.#boxes].sort((a, b) => (a.id === active) - (b.id === active))) drawBox(ctx, box, active, width);
+    const ordered = [...this.#boxes].sort((a, b) => (a.id === active) - (b.id === active));
+    for (const box of ordered) drawBox(ctx, box, active);
+    const labelled = height < LABELS_FROM_PX ? ordered.filter(({ id }) => id !== null && id === active) : ordered;
+    const taken = [];
+    for (const box of labelled.reverse()) taken.push(drawLabel(ctx, box, active, width, taken));
   }
 
   #dimOthers(ctx, active, [x, y, w, hh]) {
@@ -137,30 +142,40 @@ export class CameraView {
   }
 }
 
-function drawBox(ctx, { id, rect: [x, y, w, hh] }, active, width) {
+const alphaOf = (id, active) => (active !== null && id !== active ? 0.45 : 1);
+
+function drawBox(ctx, { id, rect: [x, y, w, hh] }, active) {
   const strong = id !== null && id === active;
-  const colour = colourOf(id);
-  ctx.globalAlpha = active !== null && !strong ? 0.45 : 1;
+  ctx.globalAlpha = alphaOf(id, active);
   ctx.lineJoin = "round";
   ctx.lineWidth = strong ? 5 : 3.5;
   ctx.strokeStyle = `${INK}99`;
   ctx.strokeRect(x, y, w, hh);
   ctx.lineWidth = strong ? 3 : 1.75;
-  ctx.strokeStyle = colour;
+  ctx.strokeStyle = colourOf(id);
   ctx.strokeRect(x, y, w, hh);
+  ctx.globalAlpha = 1;
+}
+
+/** The name above the box, or where it covers neither the tile's heading nor a name in `taken`; returns its place. */
+function drawLabel(ctx, { id, rect: [x, y, w, hh] }, active, width, taken) {
   ctx.font = "650 11px system-ui, sans-serif";
   const text = nameOf(id);
   const labelWidth = ctx.measureText(text).width + 10;
-  const lx = Math.min(Math.max(0, x - 1), width - labelWidth);
-  // above the box, unless the tile's heading is there
-  const ly = y - 17 > HEAD_PX ? y - 17 : y + hh + 2;
-  ctx.fillStyle = colour;
+  const left = Math.min(Math.max(0, x - 1), width - labelWidth);
+  const tops = [y - 17, y + hh + 2, y + hh + 19, y - 34].filter((top) => top > HEAD_PX);
+  const rects = tops.map((top) => [left, top, left + labelWidth, top + 16]);
+  const free = ([x0, y0, x1, y1]) => taken.every((t) => x1 < t[0] || x0 > t[2] || y1 < t[1] || y0 > t[3]);
+  const place = rects.find(free) ?? rects[0] ?? [left, y, left + labelWidth, y + 16];
+  ctx.globalAlpha = alphaOf(id, active);
+  ctx.fillStyle = colourOf(id);
   ctx.beginPath();
-  ctx.roundRect(lx, ly, labelWidth, 16, 3);
+  ctx.roundRect(place[0], place[1], labelWidth, 16, 3);
   ctx.fill();
   ctx.fillStyle = INK;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
-  ctx.fillText(text, lx + 5, ly + 8.5);
+  ctx.fillText(text, place[0] + 5, place[1] + 8.5);
   ctx.globalAlpha = 1;
+  return place;
 }

@@ -1,11 +1,14 @@
 // What one `tracking_update` payload says about people, and what follows from the last few seconds of them.
 
 const HEADING_OVER_MS = 900;
+const STANDING_M_S = 0.25; // slower than this: standing, no heading
 const STANDING_M = 0.25; // moved less than this in HEADING_OVER_MS: standing, no heading
 
 /**
- * The people of an instant, over all cameras.
- * @returns Map of global id -> {id, cameras: [camera ids], position: [x, y] | null, since: ms, durationS}
+ * The people of an instant: those that cameras see, and those that are only followed on the map for a moment
+ * (behind something, between two views), whose `cameras` are empty.
+ * @returns Map of global id -> {id, cameras: [camera ids], position: [x, y] | null, velocity: [vx, vy] m/s | null,
+ *   since: ms, durationS}
  */
 export function peopleOf(payload) {
   const people = new Map();
@@ -14,7 +17,7 @@ export function peopleOf(payload) {
       if (!track.global_id) continue;
       let person = people.get(track.global_id);
       if (!person) {
-        person = { id: track.global_id, cameras: [], points: [], since: Infinity, durationS: 0 };
+        person = blank(track.global_id);
         people.set(track.global_id, person);
       }
       person.cameras.push(camera);
@@ -30,7 +33,15 @@ export function peopleOf(payload) {
     person.position = n ? [mean(0), mean(1)] : null;
     delete person.points;
   }
+  for (const { global_id: id, map_coords: position, velocity_m_s: velocity } of payload.persons ?? []) {
+    if (!people.has(id)) people.set(id, blank(id));
+    Object.assign(people.get(id), { position, velocity: velocity ?? null });
+  }
   return people;
+}
+
+function blank(id) {
+  return { id, cameras: [], points: [], position: null, velocity: null, since: Infinity, durationS: 0 };
 }
 
 /** Position of a person between two instants, for smooth motion; jumps of more than `maxJumpM` are not blended. */
@@ -73,7 +84,8 @@ export class Trails {
   }
 
   /** Direction of walking in radians, anticlockwise from east on the map; null when standing or unknown. */
-  heading(id) {
+  heading({ id, velocity }) {
+    if (velocity) return Math.hypot(...velocity) < STANDING_M_S ? null : Math.atan2(velocity[1], velocity[0]);
     const trail = this.of(id);
     const last = trail.at(-1);
     if (!last) return null;

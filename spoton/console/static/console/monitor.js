@@ -13,7 +13,7 @@ import { CLOSE } from "./socket.js";
 import { RunDetails, StatusBar } from "./status-bar.js";
 import { TaskFeed } from "./task-feed.js";
 
-const DETAILS_FROM_HEIGHT = 780; // CSS pixels; on lower screens the cameras need the room
+const DETAILS_FROM_PX = 140; // they open by themselves where the cameras leave so much room below them
 
 export function monitorPage({ api, session, taskId, onTitle }) {
   const element = h("main", { id: "main", class: "monitor-page", tabindex: "-1", "aria-busy": "true" },
@@ -96,6 +96,7 @@ class Monitor {
     this.again = h("a", { class: "button small", href: `#/e/${encodeURIComponent(this.environment.id)}`, hidden: true }, icon("back", "small"), this.environment.mayControl ? "New run" : "Back");
     this.notices = new NoticeBox({ class: "run-notices" });
     this.grid = h("div", { class: "camera-grid", data: { count: this.views.size } }, [...this.views.values()].map((view) => view.element));
+    this.details.element.hidden = true;
     fill(this.element,
       h("h1", { class: "visually-hidden", tabindex: "-1" }, `${this.environment.name}, run`),
       h("div", { class: "run-bar" }, this.state, this.mode,
@@ -109,7 +110,8 @@ class Monitor {
           h("section", { class: "panel run-map", "aria-label": "Map" }, this.map.element),
           this.persons.element)),
       this.bar.element);
-    this.details.element.hidden = innerHeight < DETAILS_FROM_HEIGHT || innerWidth < innerHeight;
+    const { clientWidth, clientHeight } = this.grid;
+    this.details.element.hidden = clientHeight - (clientWidth * 9) / 16 < DETAILS_FROM_PX;
     this.bar.details.setAttribute("aria-expanded", String(!this.details.element.hidden));
   }
 
@@ -223,15 +225,15 @@ class Monitor {
     const people = peopleOf(payload);
     const upcoming = next ? peopleOf(next.payload) : new Map();
     this.trails.add(at, people);
-    this.walkers = [...people.values()].filter(({ position }) => position).map(({ id, position }) => ({
-      id, position, nextPosition: upcoming.get(id)?.position, heading: this.trails.heading(id),
-      trail: this.trails.of(id).map((point) => point.position),
+    this.walkers = [...people.values()].filter(({ position }) => position).map((person) => ({
+      id: person.id, position: person.position, nextPosition: upcoming.get(person.id)?.position, heading: this.trails.heading(person),
+      trail: this.trails.of(person.id).map((point) => point.position),
     }));
     this.map.show(this.walkers, fraction);
     this.persons.show(people, at);
     for (const [camera, { index, payload: own, picture }] of views) this.views.get(camera)?.show(index, picture, own.cameras[camera]?.tracks ?? []);
     for (const [camera, view] of this.views) view.setCount(payload.person_count_per_camera?.[camera] ?? payload.cameras[camera]?.tracks?.length ?? 0);
-    setText(this.total, String(people.size));
+    setText(this.total, String([...people.values()].filter(({ cameras }) => cameras.length).length));
     setText(this.time, clock(at, this.environment.timezone));
     setText(this.date, day(at, this.environment.timezone));
     this.time.dateTime = payload.timestamp_captured_utc;

@@ -8,7 +8,6 @@ const LINGER_MS = 4000; // people out of view stay in the list this long, so tha
 
 export class PersonsList {
   #rows = new Map(); // id -> {element, cameras, time, seenAt}
-  #total = 0;
 
   constructor({ selection, timezone }) {
     this.selection = selection;
@@ -31,7 +30,8 @@ export class PersonsList {
 
   /** @param people Map from `peopleOf`; `at` capture time in ms */
   show(people, at) {
-    for (const person of people.values()) {
+    const seen = [...people.values()].filter(({ cameras }) => cameras.length);
+    for (const person of seen) {
       let row = this.#rows.get(person.id);
       if (!row) this.#rows.set(person.id, (row = this.#row(person)));
       row.seenAt = at;
@@ -44,7 +44,7 @@ export class PersonsList {
       }
     }
     for (const [id, row] of this.#rows) {
-      if (people.has(id)) continue;
+      if (people.get(id)?.cameras.length) continue;
       row.element.classList.add("left");
       if (row.key !== "") {
         row.key = "";
@@ -55,9 +55,8 @@ export class PersonsList {
         this.#rows.delete(id);
       }
     }
-    this.#total = people.size;
-    setText(this.total, String(this.#total));
-    this.total.setAttribute("aria-label", count(this.#total, "person", "people"));
+    setText(this.total, String(seen.length));
+    this.total.setAttribute("aria-label", count(seen.length, "person", "people"));
     this.blank.hidden = this.#rows.size > 0;
   }
 

@@ -100,16 +100,16 @@ export class ReconnectingSocket {
       if (this.#socket !== socket) return;
       this.#socket = null;
       clearInterval(this.#pinger);
-      this.#closed(code);
+      this.#closed(code, token);
     };
   }
 
-  #closed(code) {
+  #closed(code, token) {
     if (this.#stopped) return;
     if (FINAL.has(code)) return this.#finish(code);
     if (code !== CLOSE.notAuthenticated) return this.#wait(code);
     // the token ran out while connected
-    this.session.renew().then(() => this.#wait(), (error) => (error.status === 0 ? this.#wait() : this.#finish(code)));
+    this.session.renew(token).then(() => this.#wait(), (error) => (error.status === 401 ? this.#finish(code) : this.#wait()));
   }
 
   #wait(code) {

@@ -6,8 +6,8 @@ import { notice } from "./notices.js";
 import { spanPicker } from "./span-picker.js";
 
 // those that need no path to a file of weights on the server; automatic finds installed weights by itself
-const DETECTORS = [["auto", "Automatic (best available)"], ["motion", "Motion, calibrated"], ["fasterrcnn", "Faster R-CNN"]];
-const EMBEDDERS = [["auto", "Automatic (best available)"], ["descriptor", "Colour and texture"], ["clip", "CLIP"]];
+const DETECTORS = [["auto", "Automatic"], ["motion", "Motion, calibrated"], ["fasterrcnn", "Faster R-CNN"]];
+const EMBEDDERS = [["auto", "Automatic"], ["descriptor", "Colour and texture"], ["clip", "CLIP"]];
 
 /** @param onStart async, receives the body of the start request without environment_id; may throw an ApiError */
 export function startPanel({ environment, ranges, onStart }) {
@@ -15,7 +15,7 @@ export function startPanel({ environment, ranges, onStart }) {
   const hasLive = environment.cameras.some((camera) => camera.hasLive);
   if (!hasRecordings && !hasLive) return nothingToProcess(environment);
   const picker = hasRecordings ? spanPicker({ environment, ranges }) : null;
-  const messages = h("div", { class: "start-messages", "aria-live": "polite" });
+  const messages = h("div", { class: "start-messages" });
   const button = h("button", { class: "button primary large", type: "submit" }, icon("play"), "Start");
   const mode = segments("mode", "Source", [
     ["recorded", "Recording", "film", !hasRecordings && "Nothing is recorded here yet."],

@@ -7,6 +7,7 @@ import { CLOSE, ReconnectingSocket } from "./socket.js";
 
 const RATES = [15, 8, 4, 2]; // pictures per second and camera asked for; the next lower one when we are too slow
 const HIDDEN_RATE = 1;
+const LAST_PICTURES_AFTER_MS = 2500; // what is still in the buffer is played out first
 
 /**
  * Events: `task` (detail: the task), `connection` (detail: {tracking, frames}, states of the sockets),
@@ -41,6 +42,7 @@ export class TaskFeed extends EventTarget {
 
   close() {
     cancelAnimationFrame(this.#raf);
+    clearTimeout(this.lastPictures);
     document.removeEventListener("visibilitychange", this.onVisibility);
     this.tracking.close();
     this.frames.close();
@@ -82,11 +84,27 @@ export class TaskFeed extends EventTarget {
   /** The sockets ended with the task; its last words come from REST in case the socket lost them. */
   async #ended() {
     this.playout.end();
+    this.lastPictures ??= setTimeout(() => this.#fetchLastPictures(), LAST_PICTURES_AFTER_MS);
     try {
       this.#setTask(await this.api.task(this.task.task_id));
     } catch {
       // what the socket said last stands
     }
+  }
+
+  /** The sockets of a task that ended before we came carry no pictures: its last moment comes from REST. */
+  async #fetchLastPictures() {
+    const last = this.playout.current;
+    if (!last) return;
+    const missing = this.task.cameras.filter((camera) => !this.playout.shown.has(camera));
+    await Promise.all(missing.map(async (camera) => {
+      try {
+        const blob = await this.api.frame(this.task.task_id, camera, last.payload.timestamp_captured_utc);
+        this.playout.addPicture(camera, last.index, blob);
+      } catch {
+        // the recording may be gone; the camera's placeholder says that there is no picture
+      }
+    }));
   }
 
   #setTask(task) {

@@ -1,0 +1,97 @@
+"""The demo: two sites with synthetic footage and a user to look at them with."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from environments.models import Environment, Role
+from environments.services import membership_set
+from fixtures.scene import Scene, SceneConfig, demo_config
+from spoton.sites import scene_end, scene_record, site_load
+from tracking.models import ProcessingTask
+from tracking.services import task_start
+
+__all__ = ["demo_folder", "password", "scene_end", "setup", "site", "start", "user_ensure"]
+
+USER = "demo"
+SITES = ("campus", "factory")
+
+
+def demo_folder(slug: str) -> Path:
+    return settings.ENV.footage_dir / f"demo-{slug}"
+
+
+def setup(slugs: tuple[str, ...] = SITES, configs: dict[str, SceneConfig] | None = None) -> dict[str, Scene]:
+    """Load the sites, make their footage on first use with a progress bar, and the demo user."""
+    scenes = {}
+    user = user_ensure()
+    for slug in slugs:
+        # only once: what an administrator changed afterwards stays
+        environment = Environment.objects.filter(slug=slug).first() or site_load(slug)
+        membership_set(user=user, environment=environment, role=Role.ADMIN)
+        config = (configs or {}).get(slug) or demo_config(slug)
+        with _progress(f"Rendering the demo's footage: {environment.name}") as update:
+            scenes[slug] = scene_record(
+                environment=environment, config=config, folder=demo_folder(slug), on_progress=update
+            )
+    return scenes
+
+
+def user_ensure():
+    """The demo user, an administrator of this installation, with the password kept under var/."""
+    user, _ = get_user_model().objects.get_or_create(
+        username=USER, defaults={"is_staff": True, "is_superuser": True}
+    )
+    if not user.check_password(password()):
+        user.set_password(password())
+        user.save()
+    return user
+
+
+def password() -> str:
+    """Made once per clone, so that no installation has a password that others know."""
+    path = settings.ENV.var_dir / "demo-password"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        words = secrets.token_hex(4)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(f"spoton-{words}\n")
+        return path.read_text().strip()
+
+
+def site(slug: str) -> Environment:
+    """A demo environment that `setup` has loaded."""
+    return Environment.objects.get(slug=slug)
+
+
+def start(*, pacing: str = ProcessingTask.Pacing.REALTIME) -> ProcessingTask:
+    """Process the demo campus from its beginning; a run that is still going is left alone."""
+    environment = site("campus")
+    running = ProcessingTask.objects.filter(environment=environment, status__in=ProcessingTask.ACTIVE).first()
+    return running or task_start(user=user_ensure(), environment=environment, pacing=pacing)
+
+
+@contextmanager
+def _progress(title: str):
+    """A progress bar that only appears when there is something to do."""
+    bar = Progress(TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    job = bar.add_task(title, total=None)
+
+    def update(done: int, total: int) -> None:
+        if not bar.live.is_started:
+            bar.start()
+        bar.update(job, completed=done, total=total)
+
+    try:
+        yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -1,0 +1,84 @@
+"""`manage.py demo_run`: one demo task on workers that already run, and its report. `manage.py demo` does it all."""
+
+import asyncio
+import sys
+import time
+from argparse import ArgumentParser
+from dataclasses import replace
+
+from channels.layers import get_channel_layer
+from django.core.management import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import Progress
+
+from fixtures.scene import SceneConfigError, demo_config
+from spoton import demo
+from spoton.demo_report import report_tables
+from tracking.models import ProcessingTask
+from tracking.publish import group_of
+from tracking.services import task_start
+
+# without any progress for this long something is broken beyond repair
+PATIENCE_SECONDS = 180
+
+
+class Command(BaseCommand):
+    help = "Processes the demo campus once and prints a report."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--only-prepare", action="store_true")
+        parser.add_argument("--seconds", type=float)
+        parser.add_argument("--people", type=int)
+        parser.add_argument("--detector", default="auto")
+        parser.add_argument("--embedder", default="auto")
+
+    def handle(self, *, only_prepare: bool, seconds: float | None, people: int | None, **options: object) -> None:
+        config = demo_config("campus")
+        try:
+            config = replace(config, duration_s=seconds or config.duration_s, people=people or config.people)
+        except SceneConfigError as error:
+            raise CommandError(str(error)) from error
+        scene = demo.setup(("campus",), {"campus": config})["campus"]
+        if only_prepare:
+            return
+        task = task_start(
+            user=demo.user_ensure(),
+            environment=demo.site("campus"),
+            start=scene.started_at,
+            end=demo.scene_end(scene),
+            pacing=ProcessingTask.Pacing.MAX,
+            detector=options["detector"],
+            embedder=options["embedder"],
+        )
+        begun = time.monotonic()
+        notices = asyncio.run(follow(str(task.pk)))
+        task.refresh_from_db()
+        if task.status != ProcessingTask.Status.COMPLETED:
+            raise CommandError(f"The task ended as {task.status}: {task.error_message or 'no progress'}")
+        console = Console(width=None if sys.stdout.isatty() else 110)
+        for table in report_tables(task, scene, elapsed_s=time.monotonic() - begun, notices=notices):
+            console.print(table, highlight=False)
+
+
+async def follow(task_id: str) -> int:
+    """Wait for the task's end by its notices on the channel layer; how many batches were announced."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(group_of(task_id), channel)
+    notices, moved = 0, time.monotonic()
+    with Progress(disable=not sys.stdout.isatty()) as progress:
+        job = progress.add_task("Processing the campus", total=None)
+        while time.monotonic() - moved < PATIENCE_SECONDS:
+            try:
+                message = await asyncio.wait_for(layer.receive(channel), 2)
+                moved = time.monotonic()
+                notices += message["type"] == "batch.committed"
+            except TimeoutError:
+                pass
+            task = await ProcessingTask.objects.aget(pk=task_id)
+            progress.update(job, completed=task.batches_done, total=task.batches_total)
+            if task.status in ProcessingTask.FINAL:
+                break
+    await layer.group_discard(group_of(task_id), channel)
+    return notices

@@ -1,0 +1,63 @@
+"""`manage.py track_video`: the engine on one video, without servers; writes the MOT format."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from django.core.management import BaseCommand, CommandError
+from rich.progress import Progress
+
+
+class Command(BaseCommand):
+    help = "Tracks the persons in one video and writes frame,id,x,y,w,h,conf,-1,-1,-1 (zero-based frames)."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--video", required=True, type=Path)
+        parser.add_argument(
+            "--camera-config", type=Path, help="JSON with P, or K, R, t, or homography_image_to_map"
+        )
+        parser.add_argument(
+            "--detector", default="auto", help="motion, yolox:PATH, yolov8:PATH, fasterrcnn[:PATH], auto"
+        )
+        parser.add_argument("--embedder", default="auto", help="descriptor, onnx:PATH, clip[:PATH], auto")
+        parser.add_argument("--score-threshold", type=float, help="leave out detections below this score")
+        parser.add_argument("--out", required=True, type=Path)
+
+    def handle(self, *, video: Path, camera_config: Path | None, out: Path, **options: object) -> None:
+        from django.conf import settings
+
+        from calibration import InvalidCalibrationError
+        from workers.types import EngineError
+        from workers.video import track_video
+
+        try:
+            config = json.loads(camera_config.read_text("utf-8")) if camera_config else None
+            with Progress(disable=not sys.stderr.isatty()) as progress:
+                job = progress.add_task("Tracking", total=None)
+                report = track_video(
+                    video=video,
+                    camera_config=config,
+                    detector=options["detector"],
+                    embedder=options["embedder"],
+                    score_threshold=options["score_threshold"],
+                    models_dir=settings.ENV.models_dir,
+                    device=settings.ENV.device,
+                    out=out,
+                    on_progress=lambda done, total: progress.update(job, completed=done, total=total),
+                )
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}") from error
+        except ValueError as error:
+            kind = "camera config" if isinstance(error, InvalidCalibrationError) else f"{camera_config}"
+            raise CommandError(f"{kind}: {error}") from error
+        except EngineError as error:
+            raise CommandError(str(error)) from error
+        for problem in report.problems:
+            self.stderr.write(f"frame {problem['frame']}: {problem['message']}")
+        self.stdout.write(
+            f"{out}: {report.frames} frames, {report.rows} boxes, {report.persons} persons; "
+            f"{report.detector} ({report.detector_reason}), {report.embedder} ({report.embedder_reason}); "
+            f"{report.frames_per_second:.1f} frames/s"
+        )

@@ -1,0 +1,196 @@
+"""The main flow through the real product: real PostgreSQL, Redis, Celery workers, web server and sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import psutil
+import pytest
+import websockets
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+ROWS = {
+    "detections": "SELECT captured_at, camera_id, track_id, person_id, instant, frame, x1, y1, x2, y2, confidence,"
+    " map_x, map_y FROM tracking_detection WHERE task_id = %s ORDER BY 1, 2, 3",
+    "positions": "SELECT captured_at, person_id, instant, x_m, y_m, vx_m_s, vy_m_s, sigma_m"
+    " FROM tracking_position WHERE task_id = %s ORDER BY 1, 2",
+    "trajectories": "SELECT person_id, started_at, ended_at, instants, x_m, y_m, length_m"
+    " FROM tracking_trajectory WHERE task_id = %s ORDER BY 1, 2",
+    "appearances": "SELECT person_id, embedder, vector::text, weight, seen_at"
+    " FROM tracking_appearance WHERE task_id = %s ORDER BY 1",
+    "batches": "SELECT number, instants FROM tracking_batch WHERE task_id = %s ORDER BY 1",
+}
+
+
+@pytest.fixture(scope="module")
+def token(product):
+    return product.token()
+
+
+@pytest.fixture(scope="module")
+def finished(product, token):
+    """An undisturbed run over the whole scene."""
+    return product.run_task(token)
+
+
+def rows_of(product, task_id):
+    return {name: product.rows(query, task_id) for name, query in ROWS.items()}
+
+
+def test_a_recorded_span_becomes_people_on_the_map(product, finished):
+    assert finished["status"] == "COMPLETED", finished
+    assert finished["progress"] == 1
+    assert finished["detector"]["chosen"] == "motion"
+    assert finished["detector"]["reason"]
+    rows = rows_of(product, finished["task_id"])
+    frames = product.scene_seconds * 10
+    assert sum(instants for _, instants in rows["batches"]) == frames
+    assert len(rows["detections"]) > frames
+    assert len(rows["positions"]) > frames
+    assert rows["trajectories"]
+    seen_by = product.rows(
+        "SELECT person_id, count(DISTINCT camera_id) FROM tracking_detection WHERE task_id = %s GROUP BY 1",
+        finished["task_id"],
+    )
+    assert max(cameras for _, cameras in seen_by) >= 2, "nobody kept one identity in two views"
+
+
+def test_killed_workers_change_nothing(product, token, finished):
+    """SIGKILL to every kind of worker in the middle: the same rows, byte for byte."""
+    victims = ["perceive-cpu.0", "associate@", "perceive-cpu.1", "maintenance@", "celery beat", "-A spoton beat"]
+
+    def kill_one(task_id):
+        _, _, answer = product.request("GET", f"/api/v1/processing-tasks/{task_id}/status", token=token)
+        if answer["data"]["batches"]["done"] >= 1 and victims:
+            for process in product.processes(victims.pop(0)):
+                try:
+                    process.kill()
+                except psutil.Error:
+                    pass
+
+    disturbed = product.run_task(token, meanwhile=kill_one)
+    assert disturbed["status"] == "COMPLETED", disturbed
+    assert len(victims) < 5, "nothing was killed while the task ran"
+    expected, got = rows_of(product, finished["task_id"]), rows_of(product, disturbed["task_id"])
+    for name in ROWS:
+        assert got[name] == expected[name], f"{name} differ"
+
+
+async def collect(url: str, token: str, until) -> list:
+    messages = []
+    async with websockets.connect(url, subprotocols=["bearer", token], max_size=2**22) as socket:
+        assert socket.subprotocol == "bearer"
+        try:
+            async with asyncio.timeout(60):
+                while not until(messages):
+                    messages.append(await socket.recv())
+        except websockets.ConnectionClosed as closed:
+            messages.append(closed.rcvd.code)
+    return messages
+
+
+def test_sockets_carry_updates_and_frames(product, token):
+    """A viewer who connects while a task runs: status first, numbered updates, pictures of the same instants."""
+    base = product.base_url.replace("http", "ws")
+    body = {"environment_id": "campus", "pacing": "realtime"}
+    _, _, answer = product.request("POST", "/api/v1/processing-tasks/start", body, token)
+    task_id = answer["data"]["task_id"]
+
+    async def watch():
+        return await asyncio.gather(
+            collect(f"{base}/ws/tracking/{task_id}", token, lambda m: len(m) > 25),
+            collect(f"{base}/ws/frames/{task_id}", token, lambda m: len(m) > 12),
+        )
+
+    updates, frames = asyncio.run(watch())
+    status, _, stopped = product.request("POST", f"/api/v1/processing-tasks/{task_id}/stop", token=token)
+    assert status == 200, stopped
+    assert stopped["data"]["status"] == "STOPPED"
+
+    decoded = [json.loads(m) for m in updates]
+    assert decoded[0]["type"] == "task_status"
+    assert [m["seq"] for m in decoded] == list(range(1, len(decoded) + 1))
+    tracking = [m["payload"] for m in decoded if m["type"] == "tracking_update"]
+    indices = [u["global_frame_index"] for u in tracking]
+    assert indices == sorted(indices)
+    tracks = [t for u in tracking for c in u["cameras"].values() for t in c["tracks"]]
+    assert tracks
+    assert {"track_id", "global_id", "bbox_xyxy", "confidence", "map_coords", "is_focused"} <= set(tracks[0])
+
+    length = int.from_bytes(frames[0][:4], "big")
+    header = json.loads(frames[0][4 : 4 + length])
+    assert header["camera_id"] in {"c01", "c02", "c03", "c05"}
+    assert frames[0][4 + length :][:2] == b"\xff\xd8", "not a JPEG"
+
+
+@pytest.mark.parametrize(
+    ("path", "with_token", "code"),
+    [
+        ("/ws/tracking/{task}", False, 4401),
+        ("/ws/frames/{task}", False, 4401),
+        ("/ws/tracking/00000000-0000-4000-8000-000000000000", True, 4404),
+    ],
+)
+def test_sockets_refuse_strangers(product, token, finished, path, with_token, code):
+    url = product.base_url.replace("http", "ws") + path.format(task=finished["task_id"])
+
+    async def knock():
+        async with websockets.connect(url, subprotocols=["bearer", token if with_token else "wrong"]) as socket:
+            error = json.loads(await socket.recv())
+            await socket.wait_closed()
+            return error, socket.close_code
+
+    error, closed_with = asyncio.run(knock())
+    assert error["type"] == "error"
+    assert error["error"]["message"]
+    assert closed_with == code
+
+
+def test_pictures_of_a_finished_task(product, token, finished):
+    task_id, start = finished["task_id"], finished["start"]
+    status, headers, overlay = product.request("GET", f"/api/v1/media/frames/{task_id}/c01?t={start}", token=token)
+    assert (status, headers["Content-Type"]) == (200, "image/jpeg")
+    status, _, raw = product.request("GET", f"/api/v1/media/frames/{task_id}/c01/raw?t={start}", token=token)
+    assert status == 200
+    assert raw[:2] == overlay[:2] == b"\xff\xd8"
+    person = product.rows(
+        "SELECT person_id FROM tracking_detection WHERE task_id = %s GROUP BY 1 ORDER BY count(*) DESC LIMIT 1",
+        task_id,
+    )[0][0]
+    status, _, crop = product.request("GET", f"/api/v1/media/persons/{person}/image", token=token)
+    assert status == 200
+    assert crop[:2] == b"\xff\xd8"
+    status, _, answer = product.request(
+        "GET", f"/api/v1/media/frames/{task_id}/c01?t=2001-01-01T00:00:00Z", token=token
+    )
+    assert (status, answer["error"]["code"]) == (404, "frame_not_available")
+
+
+def test_an_unreadable_recording_is_told_and_the_other_cameras_go_on(product, token):
+    """A file that is no video: its camera has a problem with words, the task completes with the rest."""
+    broken = product.var_dir / "footage" / "broken.mp4"
+    broken.write_bytes(b"this is not a video" * 100)
+    code = (
+        "from environments.models import Camera; from environments.services import recording_register;"
+        "from datetime import datetime, UTC;"
+        "c = [Camera.objects.get(environment__slug='campus', slug=s) for s in ('c01', 'c02')];"
+        f"good = c[1].recordings.first(); at = datetime(2026, 5, 1, 12, tzinfo=UTC);"
+        f"[recording_register(camera=k, uri=u, started_at=at, duration_s=5, fps=10, frame_count=50)"
+        f" for k, u in ((c[0], '{broken}'), (c[1], good.uri))]"
+    )
+    product.manage("shell", "-c", code)
+    task = product.run_task(
+        token, cameras=["c01", "c02"], start="2026-05-01T12:00:00Z", end="2026-05-01T12:00:05Z"
+    )
+    assert task["status"] == "COMPLETED", task
+    assert task["camera_status"]["c01"]["problems"], "nobody was told"
+    assert "broken.mp4" in task["camera_status"]["c01"]["problems"][0]["message"]
+    assert task["camera_status"]["c02"]["frames"] > 0
+
+
+def test_missing_weights_fail_the_task_with_words(product, token):
+    task = product.run_task(token, detector="yolox:absent.onnx")
+    assert task["status"] == "FAILED"
+    assert "absent.onnx" in task["error"]["message"]

@@ -1,0 +1,116 @@
+"""One video, one process, no servers: the same perceive and associate stages in a plain loop."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calibration import CameraModel
+from workers.batches import FrameBatch, Segment
+from workers.choices import choose_models
+from workers.perceive import Perceiver
+from workers.sources import SourcePolicy, open_source
+from workers.tracking.tracker import CameraView, MultiCameraTracker
+from workers.types import EngineError
+
+BATCH_FRAMES = 10
+CAMERA = "video"
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What came out of one video."""
+
+    frames: int
+    rows: int
+    persons: int
+    detector: str
+    detector_reason: str
+    embedder: str
+    embedder_reason: str
+    frames_per_second: float
+    problems: tuple[Mapping[str, Any], ...]
+
+
+def track_video(
+    *,
+    video: Path,
+    camera_config: Mapping[str, Any] | None,
+    detector: str,
+    embedder: str,
+    out: Path,
+    score_threshold: float | None = None,
+    models_dir: Path | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> VideoReport:
+    """Track the persons in `video` and write MOT rows to `out`.
+
+    Args:
+        camera_config: see `CameraModel.from_mapping`; None tracks in the image plane.
+
+    Raises:
+        EngineError: the video or a model cannot be used.
+        InvalidCalibrationError: the camera config is wrong.
+        OSError: `out` cannot be written.
+    """
+    policy = SourcePolicy(allowed_roots=(video.resolve().parent,), allowed_hosts=(), allow_webcams=False)
+    with open_source(str(video.resolve()), policy=policy) as source:
+        info = source.info
+    if info.duration_s is None or info.frame_count is None:
+        raise EngineError(f"{video} has no known length; only recordings can be tracked here")
+    choice, look = choose_models(detector, embedder, models_dir=models_dir, device=device)
+    model = CameraModel.from_mapping(camera_config).scaled_to(info.image_size) if camera_config else None
+    tracker = MultiCameraTracker([CameraView(CAMERA, info.image_size, model)])
+    perceiver = Perceiver(policy=policy, models_dir=models_dir, device=device)
+    begun, frames, problems, rows = time.perf_counter(), 0, [], []
+    for number, first in enumerate(range(0, info.frame_count, BATCH_FRAMES)):
+        instants = tuple(range(first, min(first + BATCH_FRAMES, info.frame_count)))
+        times = tuple(i / info.fps for i in instants)
+        batch = FrameBatch(
+            task_id=str(video),
+            number=number,
+            camera=CAMERA,
+            segments=(Segment(str(video.resolve()), 0.0, info.duration_s, instants, times),),
+            tolerance_s=0.45 / info.fps,
+            image_size=info.image_size,
+            calibration=camera_config,
+            detector=choice["chosen"],
+            embedder=look["chosen"],
+            score_threshold=score_threshold,
+            queued_at=time.time(),
+        )
+        observed = perceiver.perceive(batch)
+        problems += observed.problems
+        frames += len(observed.instants)
+        rows += tracker.process([observed], instants, times).detections
+        on_progress(instants[-1] + 1, info.frame_count)
+    perceiver.close()
+    _write(out, rows)
+    return VideoReport(
+        frames=frames,
+        rows=len(rows),
+        persons=len({row[5] for row in rows}),
+        detector=choice["chosen"],
+        detector_reason=choice["reason"],
+        embedder=look["chosen"],
+        embedder_reason=look["reason"],
+        frames_per_second=frames / max(time.perf_counter() - begun, 1e-9),
+        problems=tuple(problems),
+    )
+
+
+def _write(out: Path, rows: list[tuple]) -> None:
+    """MOT rows; first beside `out`, so that a broken-off run leaves nothing that looks finished."""
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    with draft.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for _, frame, _, _, _, person, (x1, y1, x2, y2), score, _ in sorted(rows, key=lambda r: (r[1], r[5])):
+            box = [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
+            writer.writerow([frame, person + 1, *box, round(score, 4), -1, -1, -1])
+    draft.replace(out)
