@@ -112,7 +112,8 @@ def _worker(name: str, queues: str, env: Mapping[str, str]) -> ChildSpec:
         "worker", "-Q", queues, "-n", f"{name}@%h", "--pool", "prefork", "--concurrency", "1",
         "--without-gossip", "--without-mingle", "--loglevel", env.get("SPOTON_LOG_LEVEL", "INFO"),
     )  # fmt: skip
-    return ChildSpec(name, argv, env, stop_seconds=15)
+    # longer than most tasks take; one that is killed comes back and changes nothing twice
+    return ChildSpec(name, argv, env, stop_seconds=8)
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Which processes run, with which queue, device and threads; and ports that are taken."""
 
+import json
 import os
 import socket
 import stat
@@ -105,21 +106,50 @@ def test_no_free_port_is_an_error_that_says_why():
         processes.free_port("192.0.2.1", 8000, tries=2)
 
 
-@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
-def test_a_server_answers_when_it_says_so(status, healthy):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status)
-            self.end_headers()
+@pytest.fixture
+def one_answer():
+    """Serve one request with this status and a body that repeats the Host header; the server's URL."""
+    servers, threads = [], []
 
-        def log_message(self, *_):
-            pass
+    def serve(status: int) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps({"host": self.headers["Host"]}).encode())
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.handle_request).start()
-        assert processes.answers(f"http://127.0.0.1:{server.server_port}/") is healthy
-        port = server.server_port
-    assert not processes.answers(f"http://127.0.0.1:{port}/")
+            def log_message(self, *_):
+                pass
+
+        servers.append(HTTPServer(("127.0.0.1", 0), Handler))
+        threads.append(threading.Thread(target=servers[-1].handle_request))
+        threads[-1].start()
+        return processes.local_url("0.0.0.0", servers[-1].server_port)
+
+    yield serve
+    for server, thread in zip(servers, threads, strict=True):
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (400, False), (503, False)])
+def test_a_server_answers_when_it_says_so(one_answer, status, healthy):
+    assert processes.answers(one_answer(status)) is healthy
+
+
+def test_nobody_answers_on_a_free_port():
+    url = processes.local_url("127.0.0.1", processes.free_port("127.0.0.1", 20_000))
+    assert not processes.answers(url)
+    assert processes.get_json(url) == {}
+
+
+def test_checks_use_a_name_that_the_server_allows(one_answer):
+    assert processes.get_json(one_answer(200), allowed_host="spoton.example") == {"host": "spoton.example"}
+
+
+def test_local_urls():
+    assert processes.local_url("::", 80) == "http://[::1]:80"
+    assert processes.local_url("192.0.2.1", 80) == "http://192.0.2.1:80"
 
 
 def test_core_count_is_positive_and_within_the_machine():

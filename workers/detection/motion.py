@@ -26,8 +26,8 @@ from workers.types import Detections, EngineError
 # With more of the image changed than this, the background is not what this camera sees (it was moved, or the
 # lights went out), and whatever would be found is not persons.
 _MAX_CHANGED = 0.6
-# The share of a body seen at which the score is 1 - 1/e: a score above 0.5 says that about a fifth of the
-# person stands out where nobody else does.
+# What a person explains per pixel of body at which the score is 1 - 1/e: a score above 0.5 says that about a
+# fifth of the person stands out where nobody else does.
 _SCORE_GAIN = 0.2
 
 

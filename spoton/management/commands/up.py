@@ -36,9 +36,10 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         env = settings.ENV
-        console = Console()
+        console = Console(highlight=False)
         services = EmbeddedServices(env.var_dir, database_url=env.database_url, redis_url=env.redis_url)
         try:
+            processes.free_port(host, port)  # an impossible address fails here, not after the preparations
             with services:
                 console.print("Services are running", style="dim")
                 _Run(console, services, host, port, demo=demo, flower=not no_flower).run()
@@ -59,17 +60,15 @@ class _Run:
         self.services = services
         self.demo = demo
         self.host = host
-        self.port = self._free_port("The web server", host, port)
-        self.flower_port = self._free_port("Flower", "127.0.0.1", FLOWER_PORT) if flower else None
-        shown_host = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
-        self.url = f"http://{shown_host}:{self.port}"
+        self.port = port
+        self.flower_port = FLOWER_PORT if flower else None
         self.env = {**os.environ, "DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
-        if self.flower_port:
-            self.env["SPOTON_FLOWER_URL"] = f"http://localhost:{self.flower_port}"
+        self.workers = processes.workers(self.env, cpu_workers=settings.ENV.cpu_workers)
         self.log_path = settings.ENV.var_dir / "log" / "spoton.log"
 
     def run(self) -> None:
         self._manage("prepare", *(["--demo"] if self.demo else []))
+        self._choose_ports()
         specs = self._specs()
         logs = LogForwarder(sys.stdout, self.log_path, width=max(len(spec.name) for spec in specs))
         supervisor = Supervisor(specs, logs, cwd=settings.BASE_DIR, tick=lambda: self._tend_services(logs))
@@ -87,9 +86,22 @@ class _Run:
             supervisor.stop()
             logs.close()
 
+    def _choose_ports(self) -> None:
+        """As late as possible: preparing may have taken minutes."""
+        self.port = self._free_port("The web server", self.host, self.port)
+        if self.flower_port:
+            self.flower_port = self._free_port("Flower", "127.0.0.1", self.flower_port)
+            self.env["SPOTON_FLOWER_URL"] = f"http://localhost:{self.flower_port}"
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser on this machine."""
+        shown_host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else self.host
+        return f"http://{shown_host}:{self.port}"
+
     def _specs(self) -> list[ChildSpec]:
         specs = [processes.web(self.host, self.port, self.env, allowed_host=_allowed_host())]
-        specs += processes.workers(self.env, cpu_workers=settings.ENV.cpu_workers)
+        specs += self.workers
         specs += [processes.beat(self.env), processes.ingest(self.env)]
         if self.flower_port:
             specs.append(processes.flower(self.flower_port, self.env))
@@ -112,7 +124,7 @@ class _Run:
         try:
             status = process.wait()
         except KeyboardInterrupt:
-            spawn.stop(process, signal.SIGINT, deadline_seconds=5)
+            spawn.stop(process, signal.SIGTERM, deadline_seconds=5)
             raise
         if status != 0:
             raise CommandError(f"`manage.py {' '.join(arguments)}` failed, see above")
@@ -124,10 +136,9 @@ class _Run:
         """
         deadline = time.monotonic() + patience_seconds
         url = f"{processes.local_url(self.host, self.port)}/health"
-        wanted = len(processes.workers(self.env, cpu_workers=settings.ENV.cpu_workers))
         while True:
             health = processes.get_json(url, allowed_host=_allowed_host())
-            if health.get("components", {}).get("workers", {}).get("count", 0) >= wanted:
+            if health.get("components", {}).get("workers", {}).get("count", 0) >= len(self.workers):
                 return True
             if supervisor.stopping:
                 return False
@@ -160,7 +171,7 @@ class _Run:
         table.add_row("Log", str(self.log_path))
         table.add_row("", "Ctrl-C stops everything")
         self.console.print()
-        self.console.print(table, highlight=False)
+        self.console.print(table)
         self.console.print()
 
 

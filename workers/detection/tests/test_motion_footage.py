@@ -26,7 +26,7 @@ def result(request: pytest.FixtureRequest) -> Measurement:
 
 
 def test_persons_are_found(result: Measurement):
-    # required are 0.65 and 0.80; 0.90 and 0.91 are reached, most of the rest is behind a sign or unannotated
+    # required are 0.65 and 0.80; 0.9 is reached, and most of the rest is behind a sign or unannotated
     assert result.recall >= 0.85
     assert result.precision >= 0.87
 
@@ -36,5 +36,5 @@ def test_boxes_are_tight(result: Measurement):
 
 
 def test_a_frame_takes_milliseconds(result: Measurement):
-    # 10 ms on one free core; the limit leaves room for a busy machine
-    assert result.ms_per_frame < 30
+    # 10 ms of one core are allowed and 5 are taken; the rest is for slower and busy machines
+    assert result.ms_per_frame < 20
