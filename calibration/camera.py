@@ -75,7 +75,7 @@ class CameraModel:
         """
         if image_size is None:
             if "image_size" in config:
-                image_size = tuple(config["image_size"])
+                image_size = config["image_size"]
             elif "width" in config and "height" in config:
                 image_size = (config["width"], config["height"])
             else:
@@ -246,7 +246,7 @@ def _checked(H: np.ndarray, name: str) -> np.ndarray:
 def _checked_size(size: Any) -> tuple[int, int]:
     try:
         width, height = (int(v) for v in size)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidCalibrationError(f"image size must be (width, height), got {size!r}") from error
     if width <= 0 or height <= 0:
         raise InvalidCalibrationError(f"image size must be positive, got {width}x{height}")

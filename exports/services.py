@@ -45,7 +45,7 @@ def export_run(*, job_id: str) -> None:
     try:
         name, data = _write(job)
         job.file.save(name, ContentFile(data), save=False)
-        job.status = ExportJob.Status.DONE
+        job.status, job.error = ExportJob.Status.DONE, ""
     except Exception as error:
         log.exception("export %s failed", job_id)
         job.status, job.error = ExportJob.Status.FAILED, f"The file could not be written: {type(error).__name__}."

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -60,6 +62,23 @@ class Env(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: str) -> str:
+        try:
+            conninfo_to_dict(value)
+        except ProgrammingError:
+            # without the cause: it repeats the address with its password
+            raise ValueError("must be a PostgreSQL address, postgresql://user:password@host:port/name") from None
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must be a Redis address, redis://host:port/number, rediss:// or unix://")
+        return value
 
     @field_validator("secret_key")
     @classmethod
@@ -136,11 +155,13 @@ def service_urls(env: Env) -> tuple[str, str]:
 
 
 def _unknown_names() -> list[str]:
-    known = {PREFIX + name.upper() for name in Env.model_fields} | {"SPOTON_TEST_NO_SKIP"}
+    known = {str(field.validation_alias or PREFIX + name.upper()) for name, field in Env.model_fields.items()}
+    known.add("SPOTON_TEST_NO_SKIP")
     problems = []
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+        # pydantic takes names in lower case too, so these can be mistyped as well
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             problems.append(f"{name}: no such setting{hint}")
     return problems

@@ -109,7 +109,9 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
         )
     publish.batch_committed(task=task, number=number, rows=output.rows, instants=batch.instants)
     observations.discard(task_id=task_id, number=number, cameras=task.cameras)
-    if not batch.last:
+    if batch.last:
+        publish.task_changed(task_id=task_id)
+    else:
         schedule.schedule_batches(task_id=task_id)
     return True
 
@@ -142,18 +144,14 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Non
     now = timezone.now()
     task.batches_done = batch.number + 1
     task.progressed_at = now
-    changed = {"batches_done": task.batches_done, "progressed_at": now}
-    if batch.last:
-        task.status, task.finished_at = Status.COMPLETED, now
-        changed |= {"status": task.status, "finished_at": now}
     # the fence: another owner that committed this batch meanwhile makes the whole transaction void
     fenced = ProcessingTask.objects.filter(pk=task.pk, batches_done=batch.number)
-    if not fenced.update(**changed):
+    if not fenced.update(batches_done=task.batches_done, progressed_at=now):
         raise RuntimeError(f"batch {batch.number} of task {task.pk} was committed by another owner")
-    # asked to stop (or failed) while we worked: this batch still counts, the final state stays
     if batch.last:
-        return
-    task.refresh_from_db(fields=["status"])
+        # asked to stop (or failed) while we worked: this batch still counts, the final state stays
+        going_on = ProcessingTask.objects.filter(pk=task.pk, status=Status.PROCESSING)
+        going_on.update(status=Status.COMPLETED, finished_at=now)
 
 
 def _own(task_id: str) -> None:

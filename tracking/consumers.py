@@ -22,7 +22,7 @@ from tracking.redis import async_redis_client
 
 log = logging.getLogger(__name__)
 
-NOT_AUTHENTICATED, NOT_ALLOWED, UNKNOWN, TASK_ENDED = 4401, 4403, 4404, 4409
+NOT_AUTHENTICATED, UNKNOWN, TASK_ENDED = 4401, 4404, 4409
 # the state is sent again at most this often while batches arrive
 STATUS_EVERY_S = 1.0
 # messages larger than this are no requests of ours
@@ -72,7 +72,7 @@ class TaskConsumer(AsyncWebsocketConsumer):
         try:
             message = json.loads(text_data)
             kind = message["type"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             await self.send_error("malformed_message", 'Send a JSON object with a "type".')
             return
         handler = {"ping": self.on_ping, **self.requests()}.get(kind) if isinstance(kind, str) else None
@@ -168,6 +168,9 @@ class FramesConsumer(TaskConsumer):
         self.cameras = list(self.task.cameras)
         self._newest: dict[str, Any] | None = None
         self._wake = asyncio.Event()
+        if self.task.status in ProcessingTask.FINAL:
+            await self.close(code=TASK_ENDED)
+            return
         self._sender = asyncio.create_task(self.send_frames())
         await self.keep_watching()
 

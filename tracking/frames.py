@@ -15,6 +15,7 @@ import msgpack
 from celery import current_app
 from django.conf import settings
 
+from tracking.errors import MediaTimeoutError
 from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,10 @@ def fetch(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:
     """From the store, or decoded on demand by a media worker. Waits some seconds at most.
 
     Returns:
-        None when no worker delivered in time or the frame cannot be had.
+        None when the camera has no frame at this instant, or none any more.
+
+    Raises:
+        MediaTimeoutError: no worker answered in time.
     """
     frame = get(task_id=task_id, camera=camera, instant=instant)
     if frame is not None:
@@ -91,7 +95,7 @@ def fetch(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:
     answer = redis_client().blpop([reply], timeout=FETCH_TIMEOUT_SECONDS)
     if answer is None:
         log.warning("no media worker delivered instant %d of camera %s in time", instant, camera)
-        return None
+        raise MediaTimeoutError("No worker delivered the picture in time; try again in a moment.")
     return StoredFrame.from_bytes(answer[1]) if answer[1] else None
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from environments.errors import CameraNotFoundError
 from tracking import frames
-from tracking.errors import FrameNotAvailableError, MediaTimeoutError
+from tracking.errors import FrameNotAvailableError
+from tracking.messages import isoformat
 from tracking.models import Detection, Person, ProcessingTask
 from tracking.overlay import LabelledBox, draw_boxes
 from tracking.planning import batch_instants, instant_at, instant_count
@@ -35,7 +36,7 @@ def frame_image(*, task: ProcessingTask, camera: str, at: datetime | None) -> tu
     if stored is None:
         if task.mode == ProcessingTask.Mode.LIVE:
             raise FrameNotAvailableError("Live pictures are kept for a short time only; this one is gone.")
-        raise MediaTimeoutError("The picture could not be had: the camera has none then, or no worker answered.")
+        raise FrameNotAvailableError(f"Camera {camera} has no picture at this time.")
     return stored, cv2.imdecode(np.frombuffer(stored.jpeg, np.uint8), cv2.IMREAD_COLOR)
 
 
@@ -69,6 +70,7 @@ def person_crop(*, person: Person, camera: str | None, at: datetime | None) -> b
 
     Raises:
         FrameNotAvailableError: the person was never seen there, or the picture is gone.
+        MediaTimeoutError: no worker delivered the picture in time.
     """
     detection = best_detection(person=person, camera=camera, at=at)
     if detection is None:
@@ -105,6 +107,6 @@ def _instant(task: ProcessingTask, at: datetime | None) -> int:
     if instant < 0 or (last is not None and instant >= last):
         raise FrameNotAvailableError(
             "`t` lies outside the task.",
-            details={"start": task.start.isoformat(), "end": task.end.isoformat() if task.end else None},
+            details={"start": isoformat(task.start), "end": isoformat(task.end) if task.end else None},
         )
     return instant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -21,7 +22,15 @@ PICTURE = {
 }
 
 
-class FrameView(APIView):
+class PictureView(APIView):
+    """Answers with a picture, or with a JSON error."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        # neither `Accept: image/jpeg` nor `?format=webp` names a form of JSON: they must not be refused
+        return super().perform_content_negotiation(request, force=True)
+
+
+class FrameView(PictureView):
     """A frame with boxes and names; `raw` leaves them out."""
 
     raw = False
@@ -51,7 +60,7 @@ class RawFrameView(FrameView):
         return super().get(request, task_id, camera_id)
 
 
-class PersonImageView(APIView):
+class PersonImageView(PictureView):
     @extend_schema(operation_id="media_person_image", parameters=[CropQuerySerializer], responses=PICTURE)
     def get(self, request: Request, person_id: UUID) -> HttpResponse:
         """The best picture of a person, or of one camera, or the one nearest to a time."""

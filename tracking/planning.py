@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
-from environments.models import Camera, Environment
+from environments.models import Camera
 from environments.selectors import recordings_overlapping
 from tracking.models import ProcessingTask
 
@@ -29,20 +29,20 @@ NAMESPACE = uuid.UUID("6f1b6c2e-58f5-4c39-9f1e-6a2b1b1d6f5a")
 
 
 def plan_recorded(
-    *, environment: Environment, cameras: Sequence[Camera], start: datetime, end: datetime, fps: float
+    *, cameras: Sequence[Camera], start: datetime, end: datetime, fps: float
 ) -> dict[str, Any]:
     """The plan for a recorded span: per camera the recordings that cover part of it."""
-    del environment
     entries = []
     for camera in cameras:
+        # recordings bear the camera's own times, which may be wrong; the true time counts
+        offset = timedelta(seconds=camera.clock_offset_s)
         segments = [
             {
                 "uri": recording.uri,
-                # the camera's clock may be wrong; its true time counts
-                "started_at": recording.started_at.timestamp() + camera.clock_offset_s,
+                "started_at": (recording.started_at + offset).timestamp(),
                 "duration_s": recording.duration_s,
             }
-            for recording in recordings_overlapping(camera=camera, start=start, end=end)
+            for recording in recordings_overlapping(camera=camera, start=start - offset, end=end - offset)
         ]
         entries.append({**_camera_entry(camera), "segments": segments})
     return _plan(entries, fps)
@@ -138,10 +138,12 @@ def _camera_entry(camera: Camera) -> dict[str, Any]:
 
 
 def _segments(task: ProcessingTask, entry: dict[str, Any], instants: list[int]) -> list[dict[str, Any]]:
-    segments = []
+    segments, left = [], list(instants)
     for recording in entry["segments"]:
         begin, end = recording["started_at"], recording["started_at"] + recording["duration_s"]
-        inside = [i for i in instants if begin - 1e-6 <= instant_time(task, i) < end]
+        inside = [i for i in left if begin - 1e-6 <= instant_time(task, i) < end]
+        # where one recording ends and the next begins, floating point may place an instant in both
+        left = [i for i in left if i not in inside]
         if inside:
             times = [round(max(0.0, instant_time(task, i) - begin), 6) for i in inside]
             segments.append({**recording, "instants": inside, "times_s": times})

@@ -41,8 +41,9 @@ def batch_committed(
     *, task: ProcessingTask, number: int, rows: TrackRows, instants: list[int]
 ) -> list[TrackingUpdate]:
     """Keep the batch's updates and notify the task's group. Failing here loses a notice, never a row."""
-    updates = tracking_updates(task=task, rows=rows, instants=instants, processed_at=timezone.now())
+    updates: list[TrackingUpdate] = []
     try:
+        updates = tracking_updates(task=task, rows=rows, instants=instants, processed_at=timezone.now())
         pipeline = redis_client().pipeline(transaction=False)
         pipeline.set(updates_key(task.pk, number), json.dumps(updates), ex=UPDATES_TTL_SECONDS)
         if updates:

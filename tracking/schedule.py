@@ -15,6 +15,7 @@ from tracking.devices import DEFAULT_QUEUE, live_device_queues
 from tracking.models import ProcessingTask
 from tracking.planning import batch_message
 from tracking.redis import redis_client
+from tracking.timeseries import partitions_ensure
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,11 @@ def watch_tasks() -> list[str]:
         Ids of the tasks that were helped on.
     """
     helped = []
-    for task in ProcessingTask.objects.filter(status__in=ProcessingTask.ACTIVE):
+    active = list(ProcessingTask.objects.filter(status__in=ProcessingTask.ACTIVE))
+    if any(task.mode == ProcessingTask.Mode.LIVE for task in active):
+        # nobody knows how long a live task goes on: its next day is made while it runs
+        partitions_ensure(start=timezone.now(), end=timezone.now() + timedelta(days=1))
+    for task in active:
         since = max(filter(None, [task.progressed_at, task.started_at, task.created_at]))
         stalled = timezone.now() - since > timedelta(seconds=STALL_SECONDS)
         # one helper at a time, and not again before the help had time to work

@@ -18,6 +18,7 @@ from environments.selectors import cameras_of, date_ranges, require_role
 from tracking import planning, publish, schedule
 from tracking.errors import TaskNotRunningError
 from tracking.messages import isoformat
+from tracking.model_names import check_detector, check_embedder
 from tracking.models import ProcessingTask
 from tracking.timeseries import partitions_ensure
 
@@ -59,14 +60,18 @@ def task_start(
         PermissionDeniedError, EnvironmentNotFoundError: the user may not start tasks there.
         CameraNotFoundError: a camera is unknown.
         RangeNotAvailableError: nothing is recorded in the span; details hold what is.
-        ValidationFailedError: live without live cameras.
+        ValidationFailedError: live without live cameras, or a model that may not be asked for.
     """
     require_role(user=user, environment=environment, role=Role.OPERATOR)
+    check_detector(detector)
+    check_embedder(embedder)
     chosen = cameras_of(environment, cameras)
     if not chosen:
         raise ValidationFailedError(f"{environment.name} has no active camera; add one in the administration.")
     begin = _begin_live if mode == Mode.LIVE else _begin_recorded
     fields = begin(environment, chosen, start, end, fps)
+    # before the first batch can arrive: rows in the default partition keep its day's own from being made
+    partitions_ensure(start=fields["start"], end=fields["end"] or fields["start"])
     with transaction.atomic():
         task = ProcessingTask.objects.create(
             environment=environment,
@@ -79,7 +84,6 @@ def task_start(
             **fields,
         )
         schedule.prepare_later(task)
-    partitions_ensure(start=task.start, end=task.end or task.start)
     return task
 
 
@@ -153,7 +157,7 @@ def _begin_recorded(
     if end <= start:
         raise RangeNotAvailableError("`end` must lie after `start`.", details=available)
     fps = fps or _default_fps(cameras)
-    plan = planning.plan_recorded(environment=environment, cameras=cameras, start=start, end=end, fps=fps)
+    plan = planning.plan_recorded(cameras=cameras, start=start, end=end, fps=fps)
     if not any(entry["segments"] for entry in plan["cameras"]):
         raise RangeNotAvailableError(
             f"None of the cameras recorded anything from {isoformat(start)} to {isoformat(end)}.", details=available

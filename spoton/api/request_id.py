@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
-from asgiref.sync import iscoroutinefunction
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -33,6 +33,8 @@ def RequestIdMiddleware(get_response: Callable):  # noqa: N802 - Django names mi
 
     def finish(response: HttpResponse, request_id: str) -> HttpResponse:
         response["X-Request-ID"] = request_id
+        # what this thread does next is not part of the request any more
+        _current.set("")
         return response
 
     if iscoroutinefunction(get_response):

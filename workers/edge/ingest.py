@@ -8,6 +8,8 @@ import time
 from collections import defaultdict, deque
 from typing import Any
 
+from django.db import connections
+
 from tracking import frames, schedule
 from tracking.live import live_counts_set
 from tracking.messages import from_seconds
@@ -35,6 +37,8 @@ SAMPLES = 45
 BACKGROUND_TTL_S = 600
 # a frame older than this is not of now: its camera has none at this instant
 STALE_S = 1.0
+# counts and troubles are told at least this often, else they would be forgotten
+REPORT_EVERY_S = 2.0
 
 
 class LiveTask(threading.Thread):
@@ -60,6 +64,9 @@ class LiveTask(threading.Thread):
             if learn:
                 self.backgrounds[camera] = _Background(self.task_id, camera)
         self._last_taken: dict[str, float] = {}
+        # the trouble told last, by what the connection said and how often it had been made again
+        self._told: dict[str, tuple[int, str]] = {}
+        self._reported = 0.0
 
     def run(self) -> None:
         try:
@@ -70,6 +77,7 @@ class LiveTask(threading.Thread):
         finally:
             for source in self.cameras.values():
                 source.close()
+            connections.close_all()
 
     def _run(self) -> None:
         size = max(1, round(BATCH_SECONDS * self.fps))
@@ -80,12 +88,15 @@ class LiveTask(threading.Thread):
                 pending.append(instant)
             if len(pending) >= size:
                 if schedule.live_batch_open(task_id=self.task_id, instants=pending) is None:
-                    for camera in self.cameras:
-                        self.dropped[camera] += len(pending)
+                    self._count_dropped(len(pending))
                 pending = []
                 self._report()
-            # late: the instants that have passed meanwhile are skipped, never queued
-            instant = max(instant + 1, self._next_instant())
+            elif time.time() - self._reported > REPORT_EVERY_S:
+                self._report()
+            # late: the instants that have passed meanwhile are dropped, never queued
+            following = max(instant + 1, self._next_instant())
+            self._count_dropped(following - instant - 1)
+            instant = following
 
     def _take(self, instant: int) -> bool:
         """Put every camera's newest frame into the store; whether the instant can be perceived."""
@@ -106,10 +117,18 @@ class LiveTask(threading.Thread):
             ready = True
         return ready
 
+    def _count_dropped(self, frames_of_each: int) -> None:
+        for camera, source in self.cameras.items():
+            if source.status.state == "connected":
+                self.dropped[camera] += frames_of_each
+
     def _watch_connection(self, camera: str, source: Source) -> None:
         status = source.status
-        if status.last_error and not any(p["message"] == status.last_error for p in self.problems[camera][-1:]):
-            self._problem(camera, status.last_error)
+        trouble = (status.reconnects, status.last_error)
+        if status.state == "connected" or not status.last_error or self._told.get(camera) == trouble:
+            return
+        self._told[camera] = trouble
+        self._problem(camera, status.last_error)
 
     def _problem(self, camera: str, message: str) -> None:
         log.warning("camera %s: %s", camera, message)
@@ -117,6 +136,7 @@ class LiveTask(threading.Thread):
         self._report()
 
     def _report(self) -> None:
+        self._reported = time.time()
         names = set(self.cameras) | set(self.problems)
         live_counts_set(
             self.task_id,

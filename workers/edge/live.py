@@ -8,6 +8,7 @@ import numpy as np
 from tracking import frames
 from tracking.redis import redis_client
 from workers.batches import FrameBatch
+from workers.detection import needs_background
 from workers.perceive import BatchFrame
 
 
@@ -18,6 +19,10 @@ def background_key(task_id: str, camera: str) -> str:
 
 def live_frames(batch: FrameBatch) -> tuple[list[BatchFrame], bytes | None]:
     """The batch's frames that are still in the store, and the camera's background, None while it is learned."""
+    background = redis_client().get(background_key(batch.task_id, batch.camera))
+    if background is None and needs_background(batch.detector):
+        # not learned yet, or lost: nothing can be found in these frames, the next ones may do
+        return [], None
     stored = frames.get_many(task_id=batch.task_id, camera=batch.camera, instants=list(batch.instants))
     found = [
         BatchFrame(
@@ -28,4 +33,4 @@ def live_frames(batch: FrameBatch) -> tuple[list[BatchFrame], bytes | None]:
         )
         for frame in stored
     ]
-    return found, redis_client().get(background_key(batch.task_id, batch.camera))
+    return found, background

@@ -15,8 +15,10 @@ from workers.tracking.views import View, covered
 
 # a track that should be seen is forgiven when another one covers this share of it
 HIDDEN_SHARE = 0.5
-# appearance can make a pair this many standard deviations better or worse, not more
-APPEARANCE_LIMIT = 3.0
+# boxes of half-hidden or touching people: their share, and how many times wider their errors are
+SLIPPED_SHARE, SLIPPED_SCALE = 0.15, 3.0
+# one detection tells at most this much about a track's existence (nats)
+MOST_EVIDENCE = 3.0
 # appearance follows slow changes of light: about this much weight of crops is remembered
 APPEARANCE_MEMORY = 30.0
 # a tentative track without any detection for this long was a false alarm (s)
@@ -73,35 +75,54 @@ class GroundTracker:
         """Confirmed tracks choose first, then tentative ones take what is left."""
         if not len(view):
             return
-        costs = self._costs(view)
+        ratios, similarities = self._log_ratios(view)
+        self._learn_same(ratios, similarities)
         free = view.placed.copy()
         for tier in (self.tracks.confirmed, ~self.tracks.confirmed):
             rows, columns = np.flatnonzero(tier), np.flatnonzero(free)
-            i, j = assign(costs[np.ix_(rows, columns)], self.settings.gate)
+            # a match must be more likely than a new person or a false box: a ratio above 1
+            i, j = assign(-ratios[np.ix_(rows, columns)], 0.0)
             rows, columns = rows[i], columns[j]
+            self.tracks.evidence[rows] += np.clip(ratios[rows, columns], 0.0, MOST_EVIDENCE)
             self._update(rows, view, columns, time_s)
             numbers[columns] = self.tracks.number[rows]
             free[columns] = False
 
-    def _costs(self, view: View) -> np.ndarray:
-        """(tracks, detections) squared Mahalanobis distance, less what appearance says; infinite beyond the gate."""
+    def _log_ratios(self, view: View) -> tuple[np.ndarray, np.ndarray | None]:
+        """(tracks, detections) log-likelihood ratio of a match against clutter, and the similarities.
+
+        Position: the Gaussian of the joint uncertainty against the clutter's density. Appearance: see
+        `SimilarityScale`. Minus infinity beyond the gate.
+        """
         tracks, settings = self.tracks, self.settings
-        distance2, _ = kalman.mahalanobis2(
+        distance2, log_det = kalman.mahalanobis2(
             tracks.mean[:, :2], tracks.covariance[:, :2, :2], view.positions_m, view.noises_m2
         )
-        costs = np.where(distance2 <= settings.gate, distance2, np.inf)
+        ratios = _heavy_tailed(distance2) - 0.5 * log_det - np.log(2 * np.pi * settings.clutter)
+        similarities = None
         if len(tracks) and view.embeddings.shape[1] == tracks.appearance.shape[1] > 0:
-            sigmas = self.scale.sigmas(tracks.looks() @ view.embeddings.T)
-            told = np.clip(sigmas, -APPEARANCE_LIMIT, APPEARANCE_LIMIT) * np.sqrt(view.quality)[None, :]
-            costs = costs - settings.appearance_weight * np.where(tracks.weight[:, None] > 0, told, 0.0)
-        return costs
+            similarities = tracks.looks() @ view.embeddings.T
+            told = self.scale.log_ratio(similarities) * np.sqrt(view.quality)[None, :]
+            ratios = ratios + settings.appearance_weight * np.where(tracks.weight[:, None] > 0, told, 0.0)
+        return np.where(distance2 <= settings.gate, ratios, -np.inf), similarities
+
+    def _learn_same(self, ratios: np.ndarray, similarities: np.ndarray | None) -> None:
+        """Pairs that nothing else competes with are one person: learn how similar they are."""
+        if similarities is None:
+            return
+        possible = np.isfinite(ratios)
+        alone = possible & (possible.sum(0, keepdims=True) == 1) & (possible.sum(1, keepdims=True) == 1)
+        alone &= self.tracks.confirmed[:, None] & (ratios > 0)
+        self.scale.same.learn(similarities[alone])
 
     def _update(self, rows: np.ndarray, view: View, columns: np.ndarray, time_s: float) -> None:
         tracks = self.tracks
         tracks.mean[rows], tracks.covariance[rows] = kalman.update(
-            tracks.mean[rows], tracks.covariance[rows], view.positions_m[columns], view.noises_m2[columns]
+            tracks.mean[rows],
+            tracks.covariance[rows],
+            view.positions_m[columns],
+            self._believed_noise(rows, view, columns),
         )
-        tracks.evidence[rows] += np.where(view.scores[columns] >= self.settings.start_score, 1.0, 0.5)
         tracks.seen_s[rows] = time_s
         if view.embeddings.shape[1] == tracks.appearance.shape[1]:
             quality = view.quality[columns]
@@ -111,14 +132,25 @@ class GroundTracker:
             ) * keep[:, None]
             tracks.weight[rows] = (tracks.weight[rows] + quality) * keep
 
+    def _believed_noise(self, rows: np.ndarray, view: View, columns: np.ndarray) -> np.ndarray:
+        """(n, 2, 2) noise of the matched detections, wider for those that slipped."""
+        distance2 = kalman.paired_mahalanobis2(
+            self.tracks.mean[rows, :2],
+            self.tracks.covariance[rows, :2, :2] + view.noises_m2[columns],
+            view.positions_m[columns],
+        )
+        usual = np.log(1 - SLIPPED_SHARE) - 0.5 * distance2
+        slipped_share = 1 - np.exp(usual - _heavy_tailed(distance2))
+        return view.noises_m2[columns] * (1 + slipped_share * (SLIPPED_SCALE**2 - 1))[:, None, None]
+
     def _age(self, views: list[View], assigned: list[np.ndarray]) -> None:
         """Tracks that a camera should have seen and did not lose evidence."""
         tracks = self.tracks
         for view, numbers in zip(views, assigned, strict=True):
             expected = self._expected_in(view)
             missed = expected & ~np.isin(tracks.number, numbers)
-            tracks.evidence[missed] -= self.settings.miss_cost
-        tracks.evidence = np.clip(tracks.evidence, -1.0, self.settings.evidence_cap)
+            tracks.evidence[missed] += np.log(1 - self.settings.detection_probability)
+        tracks.evidence = np.minimum(tracks.evidence, self.settings.evidence_cap)
 
     def _expected_in(self, view: View) -> np.ndarray:
         """(n,) bool: tracks whose person should be visible in this view, unhidden by another track."""
@@ -149,6 +181,7 @@ class GroundTracker:
                     numbers[j] = next_number
                     next_number += 1
                 else:
+                    self.tracks.evidence[i] += 1.0
                     self._update(np.array([i]), view, np.array([j]), time_s)
                     numbers[j] = self.tracks.number[i]
         return next_number
@@ -192,7 +225,7 @@ class GroundTracker:
         unseen = (self.time_s or 0.0) - tracks.seen_s
         over = np.where(
             tracks.confirmed,
-            unseen > settings.coast_s,
+            (unseen > settings.coast_s) | (tracks.evidence < -settings.confirm_evidence),
             (unseen > TENTATIVE_GAP_S) | (tracks.evidence <= 0),
         )
         order = {int(number): i for i, number in enumerate(tracks.number)}
@@ -206,6 +239,13 @@ class GroundTracker:
         ]
         tracks.keep(~over)
         return closed
+
+
+def _heavy_tailed(distance2: np.ndarray) -> np.ndarray:
+    """Log of a Gaussian's exponential term, some of it from boxes that slipped far more than usual."""
+    usual = np.log(1 - SLIPPED_SHARE) - 0.5 * distance2
+    slipped = np.log(SLIPPED_SHARE) - 0.5 * distance2 / SLIPPED_SCALE**2 - 2 * np.log(SLIPPED_SCALE)
+    return np.logaddexp(usual, slipped)
 
 
 def _newborn(view: View, j: int, time_s: float, number: int, start_speed: float) -> Tracks:

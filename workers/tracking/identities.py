@@ -113,7 +113,7 @@ class PersonBook:
         best, score = None, -np.inf
         for key, similarity in zip(keys[0], similarities[0], strict=True):
             person = self.persons[int(key)]
-            sigmas = float(self.scale.sigmas(np.float64(similarity)))
+            sigmas = self.scale.sigmas(float(similarity))
             total = sigmas + self._place_bonus(person, plane, time_s, position_m)
             if total >= self.settings.reid_sigmas and total > score:
                 best, score = person, total

@@ -8,19 +8,22 @@ from dataclasses import dataclass, fields
 @dataclass(frozen=True)
 class TrackerSettings:
     # random acceleration of walking people; larger follows turns more quickly and smooths less (m/s^2)
-    acceleration: float = 0.9
+    acceleration: float = 1.0
     # spread of a new track's velocity: people walk at up to twice this (m/s)
     start_speed: float = 1.2
-    # squared Mahalanobis distance beyond which a pair is impossible: true pairs lie within but for boxes of hidden people
-    gate: float = 25.0
-    # weight of one standard deviation of appearance similarity against squared Mahalanobis distance
-    appearance_weight: float = 4.0
+    # squared Mahalanobis distance beyond which a pair is impossible, whatever appearance says
+    gate: float = 60.0
+    # persons not tracked yet and false boxes per instant, camera and square metre: what a match must beat (1/m^2)
+    clutter: float = 0.002
+    # share of visible, unhidden persons that a camera's detector finds
+    detection_probability: float = 0.85
+    # weight of appearance against position; below 1 because similarities of one person are not independent
+    appearance_weight: float = 1.0
     # detections below this score extend tracks but never start one
     start_score: float = 0.4
-    # evidence: each camera's hit adds 1, each miss where it should be seen subtracts; the cap forgets the past
-    confirm_evidence: float = 3.0
-    evidence_cap: float = 6.0
-    miss_cost: float = 0.35
+    # evidence (nats) for a track's existence: shown from `confirm` on; the cap lets ghosts die soon
+    confirm_evidence: float = 5.0
+    evidence_cap: float = 12.0
     # a confirmed track lives this long without any detection (s)
     coast_s: float = 2.0
     # a track is shown for this long after its last detection (s)
@@ -30,8 +33,8 @@ class TrackerSettings:
     merge_s: float = 1.0
     # a camera's tracklet ends when it has not seen the person for this long (s)
     tracklet_gap_s: float = 2.0
-    # two persons' similarity must exceed that of different people by this many standard deviations to be one
-    reid_sigmas: float = 2.2
+    # two persons' looks must be more alike than those of strangers by this many deviations to be one
+    reid_sigmas: float = 1.5
     # people who left may come back under the same identity for this long (s)
     reid_memory_s: float = 900.0
     # nobody walks faster (m/s); bounds where someone can reappear
@@ -42,3 +45,5 @@ class TrackerSettings:
             value = getattr(self, field.name)
             if not value > 0:
                 raise ValueError(f"{field.name} must be above 0, got {value}")
+        if self.detection_probability >= 1:
+            raise ValueError(f"detection_probability must be below 1, got {self.detection_probability}")

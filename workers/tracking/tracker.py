@@ -14,7 +14,7 @@ from workers.mapping.smoothing import smooth
 from workers.observations import Observations
 from workers.tracking import state as wire
 from workers.tracking.ground import GroundTracker
-from workers.tracking.identities import Person, PersonBook
+from workers.tracking.identities import TRUSTED_WEIGHT, Person, PersonBook
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracks import Tracks, unit_rows
@@ -111,7 +111,7 @@ class MultiCameraTracker:
         """Everything that the future depends on."""
         return wire.pack(
             {
-                "scale": vars(self.scale),
+                "scale": self.scale.to_state(),
                 "persons": [p.to_state() for p in self.book.persons.values()],
                 "person_count": self.book.count,
                 "planes": {
@@ -141,7 +141,7 @@ class MultiCameraTracker:
         state = wire.unpack(data)
         if set(state["next_tracklet"]) != set(self.cameras):
             raise ValueError("the checkpoint belongs to other cameras")
-        vars(self.scale).update(state["scale"])
+        self.scale.restore(state["scale"])
         self.book.persons = {p["number"]: Person.from_state(p) for p in state["persons"]}
         self.book.count = state["person_count"]
         for name, plane in state["planes"].items():
@@ -207,7 +207,7 @@ class MultiCameraTracker:
                     embeddings,
                 )
             )
-            self.scale.learn(embeddings)
+            self.scale.learn_different(embeddings)
             sources[name] = (observed, frame)
         return views, sources
 
@@ -256,6 +256,7 @@ class MultiCameraTracker:
     ) -> None:
         tracks = tracker.tracks
         looks = unit_rows(tracks.appearance)
+        self.scale.learn_strangers(looks[tracks.confirmed & (tracks.weight >= TRUSTED_WEIGHT)])
         for i in np.flatnonzero(tracks.confirmed & (time_s - tracks.seen_s <= self.settings.show_s)):
             person, number = int(tracks.person[i]), int(tracks.number[i])
             x, y, vx, vy = tracks.mean[i].tolist()
