@@ -67,7 +67,9 @@ class CameraModel:
         return cls(np.linalg.inv(H), H, P, size)
 
     @classmethod
-    def from_mapping(cls, config: Mapping[str, Any], image_size: tuple[int, int] | None = None) -> CameraModel:
+    def from_mapping(
+        cls, config: Mapping[str, Any], image_size: tuple[int, int] | None = None
+    ) -> CameraModel:
         """A camera from JSON: `P`, or `K`, `R`, `t`, or `homography_image_to_map`, with `width`, `height`.
 
         Raises:

@@ -27,7 +27,9 @@ class ExportJobAdmin(admin.ModelAdmin):
         services.export_later(obj)
 
     def get_urls(self) -> list:
-        own = path("<uuid:job_id>/download", self.admin_site.admin_view(self.file), name="exports_exportjob_file")
+        own = path(
+            "<uuid:job_id>/download", self.admin_site.admin_view(self.file), name="exports_exportjob_file"
+        )
         return [own, *super().get_urls()]
 
     def file(self, request: HttpRequest, job_id: object) -> HttpResponse:
@@ -40,4 +42,6 @@ class ExportJobAdmin(admin.ModelAdmin):
     def download(self, job: ExportJob) -> str:
         if job.status != ExportJob.Status.DONE:
             return "–"
-        return format_html('<a href="{}">Download</a>', reverse("admin:exports_exportjob_file", args=[job.pk]))
+        return format_html(
+            '<a href="{}">Download</a>', reverse("admin:exports_exportjob_file", args=[job.pk])
+        )

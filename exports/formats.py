@@ -17,7 +17,11 @@ def mot_rows(task: ProcessingTask, camera_id: int) -> Iterator[list]:
     Identities are counted from 1 in the order in which the persons first appear in the task.
     """
     numbers: dict = {}
-    first = Detection.objects.filter(task=task).order_by("captured_at", "person_id").values_list("person_id", flat=True)
+    first = (
+        Detection.objects.filter(task=task)
+        .order_by("captured_at", "person_id")
+        .values_list("person_id", flat=True)
+    )
     for person_id in first.iterator():
         numbers.setdefault(person_id, len(numbers) + 1)
     rows = Detection.objects.filter(task=task, camera_id=camera_id).order_by("frame", "track_id")

@@ -38,7 +38,12 @@ def export_later(job: ExportJob) -> None:
 
 def export_run(*, job_id: str) -> None:
     """Write the file. A repeated call for a finished job changes nothing."""
-    job = ExportJob.objects.select_related("task").filter(pk=job_id).exclude(status=ExportJob.Status.DONE).first()
+    job = (
+        ExportJob.objects.select_related("task")
+        .filter(pk=job_id)
+        .exclude(status=ExportJob.Status.DONE)
+        .first()
+    )
     if job is None:
         return
     ExportJob.objects.filter(pk=job_id).update(status=ExportJob.Status.RUNNING)
@@ -48,7 +53,10 @@ def export_run(*, job_id: str) -> None:
         job.status, job.error = ExportJob.Status.DONE, ""
     except Exception as error:
         log.exception("export %s failed", job_id)
-        job.status, job.error = ExportJob.Status.FAILED, f"The file could not be written: {type(error).__name__}."
+        job.status, job.error = (
+            ExportJob.Status.FAILED,
+            f"The file could not be written: {type(error).__name__}.",
+        )
     job.finished_at = timezone.now()
     job.save()
 

@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spoton.settings")
 
 app = Celery("spoton")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["tracking", "analytics", "exports", "workers"])
+app.autodiscover_tasks(["spoton", "tracking", "analytics", "exports", "workers"])
 
 
 @signals.setup_logging.connect

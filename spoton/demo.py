@@ -6,6 +6,7 @@ import secrets
 from contextlib import contextmanager
 from pathlib import Path
 
+from celery import current_app
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,30 +18,29 @@ from spoton.sites import scene_end, scene_record, site_load
 from tracking.models import ProcessingTask
 from tracking.services import task_start
 
-__all__ = ["demo_folder", "password", "scene_end", "setup", "site", "start", "user_ensure"]
+__all__ = ["FIRST", "USER", "demo_folder", "password", "scene_end", "setup", "site", "start", "user_ensure"]
 
 USER = "demo"
-SITES = ("campus", "factory")
+# processed at once, and the one whose footage is made meanwhile
+FIRST, SECOND = "campus", "factory"
 
 
 def demo_folder(slug: str) -> Path:
     return settings.ENV.footage_dir / f"demo-{slug}"
 
 
-def setup(slugs: tuple[str, ...] = SITES, configs: dict[str, SceneConfig] | None = None) -> dict[str, Scene]:
-    """Load the sites, make their footage on first use with a progress bar, and the demo user."""
-    scenes = {}
-    user = user_ensure()
-    for slug in slugs:
-        # only once: what an administrator changed afterwards stays
-        environment = Environment.objects.filter(slug=slug).first() or site_load(slug)
-        membership_set(user=user, environment=environment, role=Role.ADMIN)
-        config = (configs or {}).get(slug) or demo_config(slug)
-        with _progress(f"Rendering the demo's footage: {environment.name}") as update:
-            scenes[slug] = scene_record(
-                environment=environment, config=config, folder=demo_folder(slug), on_progress=update
-            )
-    return scenes
+def setup(slug: str, config: SceneConfig | None = None) -> Scene:
+    """Load a site, make its footage on first use with a progress bar, and the demo user."""
+    # loaded only once: what an administrator changed afterwards stays
+    environment = Environment.objects.filter(slug=slug).first() or site_load(slug)
+    membership_set(user=user_ensure(), environment=environment, role=Role.ADMIN)
+    with _progress(f"Rendering the demo's footage: {environment.name}") as update:
+        return scene_record(
+            environment=environment,
+            config=config or demo_config(slug),
+            folder=demo_folder(slug),
+            on_progress=update,
+        )
 
 
 def user_ensure():
@@ -73,8 +73,12 @@ def site(slug: str) -> Environment:
 
 
 def start(*, pacing: str = ProcessingTask.Pacing.REALTIME) -> ProcessingTask:
-    """Process the demo campus from its beginning; a run that is still going is left alone."""
-    environment = site("campus")
+    """Process the demo campus from its beginning; a run that is still going is left alone.
+
+    The other site's footage is made by a background worker meanwhile.
+    """
+    current_app.send_task("spoton.render_demo_site", args=[SECOND])
+    environment = site(FIRST)
     running = ProcessingTask.objects.filter(environment=environment, status__in=ProcessingTask.ACTIVE).first()
     return running or task_start(user=user_ensure(), environment=environment, pacing=pacing)
 

@@ -22,7 +22,9 @@ def quality(task: ProcessingTask, scene: Scene) -> dict[str, Quality]:
     truth = load_truth(scene.truth_path)
     names = {entry["camera_id"]: entry["camera"] for entry in task.plan["cameras"]}
     rows = Detection.objects.filter(task=task).order_by("instant", "camera_id", "track_id")
-    detections = [(d.instant, names[d.camera_id], d.person_id, (d.x1, d.y1, d.x2, d.y2)) for d in rows.iterator()]
+    detections = [
+        (d.instant, names[d.camera_id], d.person_id, (d.x1, d.y1, d.x2, d.y2)) for d in rows.iterator()
+    ]
     per_camera, across = camera_scores(truth, detections, task.cameras)
     frames, persons, points = load_truth_map(scene.truth_map_path)
     positions = Position.objects.filter(task=task).order_by("instant", "person_id")
@@ -83,5 +85,7 @@ def _rows(task: ProcessingTask, notices: int) -> Table:
     table.add_row("Persons", str(Person.objects.filter(detections__task=task).distinct().count()))
     table.add_row("Notices", f"{notices} of {task.batches_total} batches heard on the channel layer")
     table.add_row("Task", str(task.pk))
-    table.add_row("Look", f"`make run` and open the console; footage and data are under {settings.ENV.var_dir}")
+    table.add_row(
+        "Look", f"`make run` and open the console; footage and data are under {settings.ENV.var_dir}"
+    )
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
@@ -61,7 +62,11 @@ class Env(BaseSettings):
     @field_validator("allowed_hosts", "cors_origins", "stream_hosts", "media_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("database_url")
     @classmethod
@@ -70,7 +75,9 @@ class Env(BaseSettings):
             conninfo_to_dict(value)
         except ProgrammingError:
             # without the cause: it repeats the address with its password
-            raise ValueError("must be a PostgreSQL address, postgresql://user:password@host:port/name") from None
+            raise ValueError(
+                "must be a PostgreSQL address, postgresql://user:password@host:port/name"
+            ) from None
         return value
 
     @field_validator("redis_url")
@@ -113,7 +120,9 @@ def load() -> Env:
             value = "(hidden)" if "KEY" in shown or "URL" in shown else repr(item.get("input"))
             problems.append(f"{shown}={value}: {item['msg']}")
     if problems:
-        raise InvalidSettingsError("SpotOn cannot start, these settings are wrong:\n  " + "\n  ".join(problems))
+        raise InvalidSettingsError(
+            "SpotOn cannot start, these settings are wrong:\n  " + "\n  ".join(problems)
+        )
     return env
 
 
@@ -144,10 +153,8 @@ def service_urls(env: Env) -> tuple[str, str]:
     if env.database_url and env.redis_url:
         return env.database_url, env.redis_url
     running: dict[str, str] = {}
-    try:
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
         running = json.loads((env.var_dir / "run" / "services.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        pass
     return (
         env.database_url or running.get("database_url", ""),
         env.redis_url or running.get("redis_url", ""),

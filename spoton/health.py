@@ -25,7 +25,9 @@ def ready(request: HttpRequest) -> JsonResponse:
 def health(request: HttpRequest) -> JsonResponse:
     """Everything the product needs; without workers it is degraded, without its stores unhealthy."""
     components = {"database": _database(), "redis": _redis()}
-    components["workers"] = _workers() if components["redis"]["status"] == "healthy" else {"status": "unhealthy"}
+    components["workers"] = (
+        _workers() if components["redis"]["status"] == "healthy" else {"status": "unhealthy"}
+    )
     return _answer(components)
 
 

@@ -14,7 +14,6 @@ DEBUG = ENV.debug
 ALLOWED_HOSTS = list(ENV.allowed_hosts)
 
 INSTALLED_APPS = [
-    "daphne",
     # before the admin, whose templates it extends
     "environments",
     "django.contrib.admin",
@@ -198,6 +197,7 @@ CELERY_TASK_ROUTES = {
     "exports.*": {"queue": "exports"},
     "analytics.*": {"queue": "reports"},
     "tracking.*": {"queue": "maintenance"},
+    "spoton.*": {"queue": "reports"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(ENV.var_dir / "run" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
@@ -228,5 +228,6 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        "faiss": {"level": "WARNING"},
     },
 }

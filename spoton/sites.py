@@ -31,7 +31,11 @@ def site_load(slug: str) -> Environment:
 
 
 def scene_record(
-    *, environment: Environment, config: SceneConfig, folder: Path, on_progress: Callable[[int, int], None] | None
+    *,
+    environment: Environment,
+    config: SceneConfig,
+    folder: Path,
+    on_progress: Callable[[int, int], None] | None,
 ) -> Scene:
     """Render a synthetic scene (unless it lies in `folder` already) and register it as recordings."""
     definition = load_definition(environment.slug)

@@ -99,7 +99,9 @@ class Product:
         assert status == 200, answer
         return answer["data"]["access"]
 
-    def run_task(self, token: str, *, meanwhile=lambda task_id: None, timeout: float = 180, **options: Any) -> dict:
+    def run_task(
+        self, token: str, *, meanwhile=lambda task_id: None, timeout: float = 180, **options: Any
+    ) -> dict:
         """Process the recorded scene; `meanwhile` is called again and again until the end. The final task."""
         body = {"environment_id": "campus", "pacing": "max", **options}
         status, _, answer = self.request("POST", "/api/v1/processing-tasks/start", body, token)

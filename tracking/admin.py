@@ -20,7 +20,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(ProcessingTask)
 class ProcessingTaskAdmin(ReadOnlyAdmin):
-    list_display = ("short_id", "environment", "mode", "status", "progress", "created_by", "created_at", "finished_at")
+    list_display = (
+        "short_id",
+        "environment",
+        "mode",
+        "status",
+        "progress",
+        "created_by",
+        "created_at",
+        "finished_at",
+    )
     list_filter = ("status", "mode", "environment")
     search_fields = ("id", "error_message")
     date_hierarchy = "created_at"

@@ -121,7 +121,9 @@ def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> Batch
     if checkpoint is not None and checkpoint.batch != number - 1:
         raise RuntimeError(f"checkpoint of batch {checkpoint.batch} cannot precede batch {number}")
     recorded = task.mode == ProcessingTask.Mode.RECORDED
-    instants = list(batch_instants(task, number)) if recorded else schedule.live_instants(str(task.pk), number)
+    instants = (
+        list(batch_instants(task, number)) if recorded else schedule.live_instants(str(task.pk), number)
+    )
     return BatchInput(
         task=task,
         number=number,

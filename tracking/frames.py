@@ -59,7 +59,9 @@ def frame_key(task_id: Any, camera: str, instant: int) -> str:
 def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
     """Keep a frame for the configured time; the one that falls out of the ring is deleted."""
     pipeline = redis_client().pipeline(transaction=False)
-    pipeline.set(frame_key(task_id, camera, frame.instant), frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds)
+    pipeline.set(
+        frame_key(task_id, camera, frame.instant), frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds
+    )
     pipeline.delete(frame_key(task_id, camera, frame.instant - FRAMES_PER_CAMERA))
     pipeline.set(f"spoton:frame:{task_id}:{camera}:latest", frame.instant, ex=settings.ENV.frame_ttl_seconds)
     pipeline.execute()

@@ -21,7 +21,9 @@ from tracking.selectors import best_detection
 CROP_MARGIN = 0.12
 
 
-def frame_image(*, task: ProcessingTask, camera: str, at: datetime | None) -> tuple[frames.StoredFrame, np.ndarray]:
+def frame_image(
+    *, task: ProcessingTask, camera: str, at: datetime | None
+) -> tuple[frames.StoredFrame, np.ndarray]:
     """A frame of the task and its pixels (uint8 BGR); without a time the last processed one.
 
     Raises:
@@ -40,7 +42,9 @@ def frame_image(*, task: ProcessingTask, camera: str, at: datetime | None) -> tu
     return stored, cv2.imdecode(np.frombuffer(stored.jpeg, np.uint8), cv2.IMREAD_COLOR)
 
 
-def overlay_frame(*, task: ProcessingTask, camera: str, stored: frames.StoredFrame, image: np.ndarray) -> None:
+def overlay_frame(
+    *, task: ProcessingTask, camera: str, stored: frames.StoredFrame, image: np.ndarray
+) -> None:
     """Draw the persons recorded at the frame's instant, in place."""
     entry = next(c for c in task.plan["cameras"] if c["camera"] == camera)
     scale = np.array([stored.width / entry["image_size"][0], stored.height / entry["image_size"][1]] * 2)
@@ -97,7 +101,9 @@ def etag_of(data: bytes) -> str:
 def _instant(task: ProcessingTask, at: datetime | None) -> int:
     if at is None:
         if task.mode == ProcessingTask.Mode.LIVE:
-            latest = Detection.objects.filter(task=task).order_by("-instant").values_list("instant", flat=True)
+            latest = (
+                Detection.objects.filter(task=task).order_by("-instant").values_list("instant", flat=True)
+            )
             return latest.first() or 0
         if task.batches_done == 0:
             return 0

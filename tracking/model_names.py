@@ -41,7 +41,7 @@ def _check(what: str, asked: str, known: Mapping[str, str]) -> None:
         raise _refused(what, f"There is no {what} {name!r}. Choose one of: {choices}.")
     if known[name] == "never" and colon:
         raise _refused(what, f"The {what} {name} takes no file; write just {name}.")
-    if known[name] == "always" and not file or colon and not file:
+    if (known[name] == "always" and not file) or (colon and not file):
         raise _refused(what, f"Which network? Name its file in the models folder: {name}:FILE.")
     if file and not _FILE.fullmatch(file):
         raise _refused(

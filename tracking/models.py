@@ -50,7 +50,9 @@ class ProcessingTask(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     mode = models.CharField(max_length=8, choices=Mode)
     pacing = models.CharField(max_length=8, choices=Pacing, default=Pacing.REALTIME)
-    start = models.DateTimeField(null=True, help_text="Capture time of the first instant; live: when it began.")
+    start = models.DateTimeField(
+        null=True, help_text="Capture time of the first instant; live: when it began."
+    )
     end = models.DateTimeField(null=True, help_text="End of the recorded span (exclusive); live: none.")
     fps = models.FloatField(help_text="Synchronised instants per second.")
     detector = models.CharField(max_length=300, help_text="As asked for, for example auto or yolox:PATH.")

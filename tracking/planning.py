@@ -28,9 +28,7 @@ DEFAULT_FPS = 10.0
 NAMESPACE = uuid.UUID("6f1b6c2e-58f5-4c39-9f1e-6a2b1b1d6f5a")
 
 
-def plan_recorded(
-    *, cameras: Sequence[Camera], start: datetime, end: datetime, fps: float
-) -> dict[str, Any]:
+def plan_recorded(*, cameras: Sequence[Camera], start: datetime, end: datetime, fps: float) -> dict[str, Any]:
     """The plan for a recorded span: per camera the recordings that cover part of it."""
     entries = []
     for camera in cameras:

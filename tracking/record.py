@@ -59,10 +59,23 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> None:
             )
 
 
-_DETECTION = (
-    "task_id captured_at camera_id track_id person_id instant frame x1 y1 x2 y2 confidence map_x map_y"
-).split()
-_POSITION = "task_id captured_at person_id instant x_m y_m vx_m_s vy_m_s sigma_m".split()
+_DETECTION = [
+    "task_id",
+    "captured_at",
+    "camera_id",
+    "track_id",
+    "person_id",
+    "instant",
+    "frame",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "confidence",
+    "map_x",
+    "map_y",
+]
+_POSITION = ["task_id", "captured_at", "person_id", "instant", "x_m", "y_m", "vx_m_s", "vy_m_s", "sigma_m"]
 
 
 def _detections(

@@ -25,7 +25,9 @@ ACTIVE_SECONDS = 2.0
 
 
 def tasks_visible_to(user: Any) -> QuerySet[ProcessingTask]:
-    return ProcessingTask.objects.filter(environment__in=environments_visible_to(user)).select_related("environment")
+    return ProcessingTask.objects.filter(environment__in=environments_visible_to(user)).select_related(
+        "environment"
+    )
 
 
 def task_get(*, user: Any, task_id: UUID | str) -> ProcessingTask:
@@ -107,7 +109,8 @@ def active_persons(task: ProcessingTask) -> list[dict[str, Any]]:
     for person_id, camera_id in recent.values_list("person_id", "camera_id").distinct():
         cameras[person_id].add(names[camera_id])
     places = {
-        p.person_id: p for p in Position.objects.filter(task=task, captured_at__gte=since).order_by("captured_at")
+        p.person_id: p
+        for p in Position.objects.filter(task=task, captured_at__gte=since).order_by("captured_at")
     }
     spans = {
         row["person_id"]: row

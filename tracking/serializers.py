@@ -22,7 +22,7 @@ class TaskStartSerializer(serializers.Serializer):
     def validate(self, data):
         unknown = set(self.initial_data) - set(self.fields) if isinstance(self.initial_data, dict) else set()
         if unknown:
-            raise serializers.ValidationError({name: "There is no such field." for name in sorted(unknown)})
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such field."))
         return data
 
 

@@ -67,7 +67,9 @@ def task_start(
     check_embedder(embedder)
     chosen = cameras_of(environment, cameras)
     if not chosen:
-        raise ValidationFailedError(f"{environment.name} has no active camera; add one in the administration.")
+        raise ValidationFailedError(
+            f"{environment.name} has no active camera; add one in the administration."
+        )
     begin = _begin_live if mode == Mode.LIVE else _begin_recorded
     fields = begin(environment, chosen, start, end, fps)
     # before the first batch can arrive: rows in the default partition keep its day's own from being made
@@ -119,7 +121,9 @@ def task_stop(*, user: Any, task: ProcessingTask) -> ProcessingTask:
     )
     task.refresh_from_db()
     if not stopped:
-        raise TaskNotRunningError(f"This task has already ended ({task.status}).", details={"status": task.status})
+        raise TaskNotRunningError(
+            f"This task has already ended ({task.status}).", details={"status": task.status}
+        )
     _ended(str(task.pk))
     return task
 
@@ -160,7 +164,8 @@ def _begin_recorded(
     plan = planning.plan_recorded(cameras=cameras, start=start, end=end, fps=fps)
     if not any(entry["segments"] for entry in plan["cameras"]):
         raise RangeNotAvailableError(
-            f"None of the cameras recorded anything from {isoformat(start)} to {isoformat(end)}.", details=available
+            f"None of the cameras recorded anything from {isoformat(start)} to {isoformat(end)}.",
+            details=available,
         )
     # time before the first and after the last frame of any camera is not worth a batch
     segments = [s for entry in plan["cameras"] for s in entry["segments"]]
@@ -179,14 +184,21 @@ def _begin_live(
     fps: float | None,
 ) -> dict[str, Any]:
     if start is not None or end is not None:
-        raise ValidationFailedError("A live task has no `start` and no `end`; leave them out, or use mode recorded.")
+        raise ValidationFailedError(
+            "A live task has no `start` and no `end`; leave them out, or use mode recorded."
+        )
     live = [camera for camera in cameras if camera.live_uri]
     if not live:
         raise ValidationFailedError(
             f"No camera of {environment.name} has a live address; set one in the administration."
         )
     fps = fps or _default_fps(live)
-    return {"start": timezone.now(), "end": None, "fps": fps, "plan": planning.plan_live(cameras=live, fps=fps)}
+    return {
+        "start": timezone.now(),
+        "end": None,
+        "fps": fps,
+        "plan": planning.plan_live(cameras=live, fps=fps),
+    }
 
 
 def _default_fps(cameras: Sequence[Camera]) -> float:

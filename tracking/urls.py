@@ -11,9 +11,15 @@ urlpatterns = [
     path("processing-tasks/<uuid:task_id>/status", views.TaskStatusView.as_view(), name="task-status"),
     path("processing-tasks/<uuid:task_id>/stop", views.TaskStopView.as_view(), name="task-stop"),
     path(
-        "processing-tasks/<uuid:task_id>/active-persons", views.ActivePersonsView.as_view(), name="active-persons"
+        "processing-tasks/<uuid:task_id>/active-persons",
+        views.ActivePersonsView.as_view(),
+        name="active-persons",
     ),
     path("media/frames/<uuid:task_id>/<slug:camera_id>", media_views.FrameView.as_view(), name="frame"),
-    path("media/frames/<uuid:task_id>/<slug:camera_id>/raw", media_views.RawFrameView.as_view(), name="frame-raw"),
+    path(
+        "media/frames/<uuid:task_id>/<slug:camera_id>/raw",
+        media_views.RawFrameView.as_view(),
+        name="frame-raw",
+    ),
     path("media/persons/<uuid:person_id>/image", media_views.PersonImageView.as_view(), name="person-image"),
 ]

@@ -76,7 +76,9 @@ def evaluate(truth: Frames, tracks: Frames, *, most: float, kind: str) -> Qualit
 def box_costs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(n, m) 1 - IoU of (n, 4) and (m, 4) xyxy boxes."""
     a, b = a.reshape(-1, 4), b.reshape(-1, 4)
-    size = np.clip(np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2]), 0, None)
+    size = np.clip(
+        np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2]), 0, None
+    )
     overlap = size.prod(2)
     areas = [(x[:, 2:] - x[:, :2]).prod(1) for x in (a, b)]
     union = areas[0][:, None] + areas[1][None] - overlap
@@ -88,7 +90,9 @@ def point_costs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.linalg.norm(a.reshape(-1, 1, 2) - b.reshape(1, -1, 2), axis=2)
 
 
-def _match(names: list, others: list, costs: np.ndarray, possible: np.ndarray, last: dict) -> list[tuple[int, int]]:
+def _match(
+    names: list, others: list, costs: np.ndarray, possible: np.ndarray, last: dict
+) -> list[tuple[int, int]]:
     """CLEAR MOT: pairs of the frame before stay while they can, the rest is assigned at least cost."""
     column = {name: j for j, name in enumerate(others)}
     pairs, rows, columns = [], set(range(len(names))), set(range(len(others)))

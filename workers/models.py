@@ -6,6 +6,7 @@ Importing this loads neither ONNX Runtime nor torch.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,7 +47,9 @@ def find_weights(path: str | Path, models_dir: Path | None, what: str) -> Path:
     raise EngineError(f"The weights for {what} are not at {path}{folder}.")
 
 
-def open_onnx(path: Path, providers: Sequence[Any] | None, threads: int) -> onnxruntime.InferenceSession:
+def open_onnx(
+    path: Path, providers: Sequence[Any] | None, threads: int | None
+) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session.
 
     Args:
@@ -60,7 +63,8 @@ def open_onnx(path: Path, providers: Sequence[Any] | None, threads: int) -> onnx
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # ONNX Runtime does not read this variable by itself
+    options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS") or 1)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # warnings about unused initialisers help nobody
     if providers is None:

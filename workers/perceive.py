@@ -89,9 +89,9 @@ class Perceiver:
         rows: list[tuple[BatchFrame, np.ndarray, np.ndarray, np.ndarray]] = []
         embedder = self._embedder(batch.embedder)
         for detector, frames in self._chunks(batch, clock, problems):
-            detections = _timed(clock, "detect", lambda: detector.detect([f.image for f in frames]))
+            detections = _timed(clock, "detect", partial(detector.detect, [f.image for f in frames]))
             for frame, found in zip(frames, detections, strict=True):
-                features = _timed(clock, "embed", lambda: embedder.embed(frame.image, found.boxes_px))
+                features = _timed(clock, "embed", partial(embedder.embed, frame.image, found.boxes_px))
                 rows.append((frame, _rescaled(found.boxes_px, frame.image, batch), found.scores, features))
                 if on_frame is not None:
                     on_frame(batch, frame)

@@ -15,7 +15,9 @@ LEAST_IOU = 0.5
 MAP_METRES = 1.0
 
 
-def camera_scores(truth: Any, detections: Iterable[tuple], cameras: Iterable[str]) -> tuple[dict[str, Quality], Quality]:
+def camera_scores(
+    truth: Any, detections: Iterable[tuple], cameras: Iterable[str]
+) -> tuple[dict[str, Quality], Quality]:
     """Scores per camera, and across cameras (the same person must have one identity in all views).
 
     Args:
@@ -34,7 +36,9 @@ def camera_scores(truth: Any, detections: Iterable[tuple], cameras: Iterable[str
     starts = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1]]) if len(order) else []
     groups = {keys[rows[0]]: rows for rows in np.split(order, starts[1:])} if len(order) else {}
     for camera in cameras:
-        frames = {f for c, f in tracked if c == camera} | {int(f) for f in truth.frame[truth.camera == camera]}
+        frames = {f for c, f in tracked if c == camera} | {
+            int(f) for f in truth.frame[truth.camera == camera]
+        }
         for frame in frames:
             rows = groups.get(f"{camera}|{frame}", np.empty(0, int))
             clear = truth.visibility[rows] >= LEAST_VISIBLE

@@ -72,7 +72,9 @@ def perceive(self: Task, message: dict[str, Any]) -> None:
         observations.end_lease(**place)
         if self.request.retries >= self.max_retries:
             log.exception("batch %d of camera %s failed for good", batch.number, batch.camera)
-            message = f"Camera {batch.camera} could not be processed: {type(error).__name__}. See the worker's log."
+            message = (
+                f"Camera {batch.camera} could not be processed: {type(error).__name__}. See the worker's log."
+            )
             services.task_fail(task_id=batch.task_id, code="internal_error", message=message)
             return
         raise self.retry(exc=error, countdown=1) from error

@@ -13,7 +13,12 @@ from spoton.api.request_id import current_request_id
 
 def timestamp_utc(moment: datetime | None = None) -> str:
     """ISO 8601 UTC with milliseconds."""
-    return (moment or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        (moment or datetime.now(UTC))
+        .astimezone(UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def success_body(data: Any, *, pagination: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -35,7 +40,9 @@ def error_body(code: str, message: str, details: Mapping[str, Any] | None = None
 class EnvelopeRenderer(JSONRenderer):
     """Wraps what views return; errors arrive already in their shape from the exception handler."""
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
+    ) -> bytes:
         response = (renderer_context or {}).get("response")
         if response is not None and response.status_code == 204:
             return b""

@@ -39,12 +39,15 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.PermissionDenied()
     if isinstance(error, DomainError):
         set_rollback()
-        return Response(error_body(error.code, error.message, error.details), status=error.status, exception=True)
+        return Response(
+            error_body(error.code, error.message, error.details), status=error.status, exception=True
+        )
     if isinstance(error, exceptions.ValidationError):
         set_rollback()
         body = error_body(
-            "validation_error", "Some fields are missing or wrong; see details.", {"fields": error.detail}
-            if isinstance(error.detail, dict) else {"errors": error.detail},
+            "validation_error",
+            "Some fields are missing or wrong; see details.",
+            {"fields": error.detail} if isinstance(error.detail, dict) else {"errors": error.detail},
         )
         return Response(body, status=status.HTTP_422_UNPROCESSABLE_ENTITY, exception=True)
     if isinstance(error, exceptions.APIException):
@@ -77,5 +80,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    body = error_body("internal_error", "Something failed on our side; quote the request_id when you report it.")
+    body = error_body(
+        "internal_error", "Something failed on our side; quote the request_id when you report it."
+    )
     return JsonResponse(body, status=500)

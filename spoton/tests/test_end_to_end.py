@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import psutil
@@ -59,16 +60,21 @@ def test_a_recorded_span_becomes_people_on_the_map(product, finished):
 
 def test_killed_workers_change_nothing(product, token, finished):
     """SIGKILL to every kind of worker in the middle: the same rows, byte for byte."""
-    victims = ["perceive-cpu.0", "associate@", "perceive-cpu.1", "maintenance@", "celery beat", "-A spoton beat"]
+    victims = [
+        "perceive-cpu.0",
+        "associate@",
+        "perceive-cpu.1",
+        "maintenance@",
+        "celery beat",
+        "-A spoton beat",
+    ]
 
     def kill_one(task_id):
         _, _, answer = product.request("GET", f"/api/v1/processing-tasks/{task_id}/status", token=token)
         if answer["data"]["batches"]["done"] >= 1 and victims:
             for process in product.processes(victims.pop(0)):
-                try:
+                with contextlib.suppress(psutil.Error):
                     process.kill()
-                except psutil.Error:
-                    pass
 
     disturbed = product.run_task(token, meanwhile=kill_one)
     assert disturbed["status"] == "COMPLETED", disturbed
@@ -137,7 +143,9 @@ def test_sockets_refuse_strangers(product, token, finished, path, with_token, co
     url = product.base_url.replace("http", "ws") + path.format(task=finished["task_id"])
 
     async def knock():
-        async with websockets.connect(url, subprotocols=["bearer", token if with_token else "wrong"]) as socket:
+        async with websockets.connect(
+            url, subprotocols=["bearer", token if with_token else "wrong"]
+        ) as socket:
             error = json.loads(await socket.recv())
             await socket.wait_closed()
             return error, socket.close_code
@@ -150,7 +158,9 @@ def test_sockets_refuse_strangers(product, token, finished, path, with_token, co
 
 def test_pictures_of_a_finished_task(product, token, finished):
     task_id, start = finished["task_id"], finished["start"]
-    status, headers, overlay = product.request("GET", f"/api/v1/media/frames/{task_id}/c01?t={start}", token=token)
+    status, headers, overlay = product.request(
+        "GET", f"/api/v1/media/frames/{task_id}/c01?t={start}", token=token
+    )
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
     status, _, raw = product.request("GET", f"/api/v1/media/frames/{task_id}/c01/raw?t={start}", token=token)
     assert status == 200

@@ -93,13 +93,13 @@ def build_detector(
 def choose_detector(models_dir: Path | None, device: str = "cpu") -> Choice:
     """The best detector for which everything is present. Loads nothing."""
     if device.startswith("cuda") and _has_torch() and (weights := _fasterrcnn_weights(models_dir)):
-        return Choice(f"fasterrcnn:{weights}", f"Faster R-CNN: a GPU, torch and its weights ({weights.name})")
+        return Choice(f"fasterrcnn:{weights}", f"a GPU, torch and its weights ({weights.name}) are here")
     if networks := _yolo_files(models_dir):
         best = networks[0]
         family = "yolox" if "yolox" in best.name.lower() else "yolov8"
-        return Choice(f"{family}:{best}", f"YOLO: {best.name} is in the models folder")
+        return Choice(f"{family}:{best}", f"{best.name} is in the models folder")
     folder = f"no *yolo*.onnx in {models_dir}" if models_dir else "SPOTON_MODELS_DIR is not set"
-    return Choice("motion", f"motion detector: {folder}, and it needs no weights")
+    return Choice("motion", f"{folder}; this one needs no weights")
 
 
 def _has_torch() -> bool:

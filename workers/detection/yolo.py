@@ -35,7 +35,7 @@ class YoloDetector:
         score_threshold: float = 0.4,
         nms_iou: float = 0.5,
         providers: Sequence[Any] | None = None,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> None:
         """
         Args:
@@ -43,7 +43,7 @@ class YoloDetector:
             score_threshold: detections below are left out; 0.4 balances recall and precision outdoors.
             nms_iou: of two boxes that overlap more, the better is kept; above 0.5 duplicates begin to pass.
             providers: of ONNX Runtime; None takes CUDA where present.
-            threads: of this session.
+            threads: of this session; None takes OMP_NUM_THREADS, as set for each pinned worker, else 1.
 
         Raises:
             EngineError: not a model, or its input or output is of no known kind.

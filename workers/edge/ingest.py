@@ -104,14 +104,20 @@ class LiveTask(threading.Thread):
         for camera, source in self.cameras.items():
             frame = source.latest(timeout_s=0.0)
             self._watch_connection(camera, source)
-            if frame is None or time.time() - frame.time_s > STALE_S or frame.time_s == self._last_taken.get(camera):
+            if (
+                frame is None
+                or time.time() - frame.time_s > STALE_S
+                or frame.time_s == self._last_taken.get(camera)
+            ):
                 continue
             self._last_taken[camera] = frame.time_s
             background = self.backgrounds.get(camera)
             if background is not None and not background.learn(frame):
                 continue
             kept = stored_frame(
-                BatchFrame(instant, frame.index, frame.time_s, frame.image), width=FRAME_WIDTH, quality=FRAME_QUALITY
+                BatchFrame(instant, frame.index, frame.time_s, frame.image),
+                width=FRAME_WIDTH,
+                quality=FRAME_QUALITY,
             )
             frames.put(task_id=self.task_id, camera=camera, frame=kept)
             ready = True
@@ -132,7 +138,10 @@ class LiveTask(threading.Thread):
 
     def _problem(self, camera: str, message: str) -> None:
         log.warning("camera %s: %s", camera, message)
-        self.problems[camera] = [*self.problems[camera][-9:], {"message": message, "at": from_seconds(time.time())}]
+        self.problems[camera] = [
+            *self.problems[camera][-9:],
+            {"message": message, "at": from_seconds(time.time())},
+        ]
         self._report()
 
     def _report(self) -> None:
@@ -140,7 +149,10 @@ class LiveTask(threading.Thread):
         names = set(self.cameras) | set(self.problems)
         live_counts_set(
             self.task_id,
-            {name: {"dropped": self.dropped[name], "problems": self.problems[name]} for name in sorted(names)},
+            {
+                name: {"dropped": self.dropped[name], "problems": self.problems[name]}
+                for name in sorted(names)
+            },
         )
 
     def _next_instant(self) -> int:

@@ -71,7 +71,9 @@ def probe(recording_id: str) -> None:
         recording_failed(recording_id=recording_id, error=str(error))
         return
     if info.duration_s is None:
-        recording_failed(recording_id=recording_id, error="This is a live source; give it to the camera as live address.")
+        recording_failed(
+            recording_id=recording_id, error="This is a live source; give it to the camera as live address."
+        )
         return
     recording_probed(
         recording_id=recording_id,

@@ -79,7 +79,9 @@ def mahalanobis2(
     return (c * x * x - 2 * b * x * y + a * y * y) / determinant, np.log(determinant)
 
 
-def paired_mahalanobis2(positions_m: np.ndarray, covariances_m2: np.ndarray, others_m: np.ndarray) -> np.ndarray:
+def paired_mahalanobis2(
+    positions_m: np.ndarray, covariances_m2: np.ndarray, others_m: np.ndarray
+) -> np.ndarray:
     """(n,) squared Mahalanobis distance of (n, 2) points to their partners, with (n, 2, 2) joint covariances."""
     difference = others_m - positions_m
     return np.einsum("ni,nij,nj->n", difference, inverse_2x2(covariances_m2), difference)

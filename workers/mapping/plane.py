@@ -55,7 +55,9 @@ class GroundPlane:
         if self._head_to_map is None or len(foot) == 0:
             return by_foot, foot_noise
         by_head, head_noise = self._by_head(boxes_px, sigma)
-        usable = np.isfinite(by_head).all(1) & np.isfinite(by_foot).all(1) & np.isfinite(head_noise).all((1, 2))
+        usable = (
+            np.isfinite(by_head).all(1) & np.isfinite(by_foot).all(1) & np.isfinite(head_noise).all((1, 2))
+        )
         positions, noises = by_foot.copy(), foot_noise.copy()
         if usable.any():
             positions[usable], noises[usable] = _combine(
@@ -90,7 +92,11 @@ class GroundPlane:
 
 
 def _combine(
-    by_foot: np.ndarray, foot_noise: np.ndarray, by_head: np.ndarray, head_noise: np.ndarray, too_short: np.ndarray
+    by_foot: np.ndarray,
+    foot_noise: np.ndarray,
+    by_head: np.ndarray,
+    head_noise: np.ndarray,
+    too_short: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One position from two: their weighted mean where they agree, the trustworthy one where they do not."""
     joint = inverse_2x2(foot_noise + head_noise)

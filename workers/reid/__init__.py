@@ -58,15 +58,15 @@ def choose_embedder(models_dir: Path | None, device: str = "cpu") -> EmbedderCho
     names = sorted(path for path in models_dir.iterdir() if path.is_file()) if models_dir else []
     for path in names:
         if path.suffix == ".onnx" and any(part in path.name.lower() for part in _REID_NAMES):
-            return EmbedderChoice(
-                f"onnx:{path}", f"re-identification network: {path.name} is in the models folder"
-            )
+            return EmbedderChoice(f"onnx:{path}", f"{path.name} is in the models folder")
     if device.startswith("cuda") and importlib.util.find_spec("open_clip"):
         for path in names:
             if path.suffix in (".pt", ".pth", ".bin") and "clip" in path.name.lower():
-                return EmbedderChoice(f"clip:{path}", f"CLIP: a GPU, open_clip and its weights ({path.name})")
+                return EmbedderChoice(
+                    f"clip:{path}", f"a GPU, open_clip and its weights ({path.name}) are here"
+                )
     folder = f"no re-identification network in {models_dir}" if models_dir else "SPOTON_MODELS_DIR is not set"
-    return EmbedderChoice("descriptor", f"colour and texture descriptor: {folder}, and it needs no weights")
+    return EmbedderChoice("descriptor", f"{folder}; this one needs no weights")
 
 
 # -- builders -----------------------------------------------------------------------------------------------

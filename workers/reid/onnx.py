@@ -22,12 +22,14 @@ DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 class OnnxEmbedder:
     """Embeds persons with a network that takes (n, 3, height, width) RGB crops and gives (n, dimension)."""
 
-    def __init__(self, path: Path | str, providers: Sequence[Any] | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path | str, providers: Sequence[Any] | None = None, threads: int | None = None
+    ) -> None:
         """
         Args:
             path: the ONNX model; height and width are read from it, 256 x 128 where it leaves them open.
             providers: of ONNX Runtime; None takes CUDA where present.
-            threads: of this session.
+            threads: of this session; None takes OMP_NUM_THREADS, as set for each pinned worker, else 1.
 
         Raises:
             EngineError: not a model, or its input or output is of another kind.

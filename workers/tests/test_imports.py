@@ -34,7 +34,10 @@ def test_engine_imports_neither_django_nor_celery_nor_torch():
 @pytest.mark.parametrize(
     ("room", "forbidden"),
     [
-        ("calibration", {"environments", "tracking", "workers", "analytics", "exports", "spoton", "fixtures"}),
+        (
+            "calibration",
+            {"environments", "tracking", "workers", "analytics", "exports", "spoton", "fixtures"},
+        ),
         ("environments", {"tracking", "workers", "analytics", "exports", "spoton", "fixtures"}),
         ("tracking", {"workers", "analytics", "exports", "spoton", "fixtures"}),
         ("analytics", {"workers", "exports", "spoton", "fixtures"}),

@@ -158,7 +158,10 @@ class GroundTracker:
         width, height = view.image_size
         with np.errstate(invalid="ignore"):
             inside = (
-                (boxes[:, 0] > 0) & (boxes[:, 2] < width) & (boxes[:, 1] > -0.2 * height) & (boxes[:, 3] < height)
+                (boxes[:, 0] > 0)
+                & (boxes[:, 2] < width)
+                & (boxes[:, 1] > -0.2 * height)
+                & (boxes[:, 3] < height)
             )
         result = np.zeros(len(boxes), bool)
         seen = np.flatnonzero(inside)

@@ -76,7 +76,14 @@ class PersonBook:
         return known.number
 
     def seen(
-        self, number: int, *, time_s: float, plane: str, position_m: np.ndarray, appearance: np.ndarray, weight: float
+        self,
+        number: int,
+        *,
+        time_s: float,
+        plane: str,
+        position_m: np.ndarray,
+        appearance: np.ndarray,
+        weight: float,
     ) -> None:
         """Keep the person's last place and look up to date."""
         person = self.persons[number]
@@ -91,9 +98,7 @@ class PersonBook:
     def forget(self, time_s: float) -> None:
         """Drop persons who have been away too long to be recognised."""
         memory = self.settings.reid_memory_s
-        self.persons = {
-            n: p for n, p in self.persons.items() if p.tracks or time_s - p.last_s <= memory
-        }
+        self.persons = {n: p for n, p in self.persons.items() if p.tracks or time_s - p.last_s <= memory}
 
     def _recognise(
         self, plane: str, time_s: float, position_m: np.ndarray, appearance: np.ndarray, weight: float
@@ -101,7 +106,9 @@ class PersonBook:
         if weight < TRUSTED_WEIGHT:
             return self._continues(plane, time_s, position_m)
         candidates = [
-            p for p in self.persons.values() if p.weight >= TRUSTED_WEIGHT and self._possible(p, plane, time_s, position_m)
+            p
+            for p in self.persons.values()
+            if p.weight >= TRUSTED_WEIGHT and self._possible(p, plane, time_s, position_m)
         ]
         if not candidates:
             return None

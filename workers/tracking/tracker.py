@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -65,7 +64,9 @@ class MultiCameraTracker:
             name: GroundPlane(view.model) if view.model else ImagePlane(view.image_size)
             for name, view in self.cameras.items()
         }
-        self._plane_of = {name: MAP if view.model else f"image of {name}" for name, view in self.cameras.items()}
+        self._plane_of = {
+            name: MAP if view.model else f"image of {name}" for name, view in self.cameras.items()
+        }
         self.scale = SimilarityScale()
         self.book = PersonBook(self.settings, self.scale)
         self._trackers = {
@@ -156,7 +157,8 @@ class MultiCameraTracker:
         }
         self._next_tracklet = dict(state["next_tracklet"])
         self._paths = {
-            int(n): [(int(row[0]), *map(float, row[1:])) for row in path] for n, path in state["paths"].items()
+            int(n): [(int(row[0]), *map(float, row[1:])) for row in path]
+            for n, path in state["paths"].items()
         }
 
     # -- one instant -----------------------------------------------------------------------------------------
@@ -252,7 +254,13 @@ class MultiCameraTracker:
             )
 
     def _record_positions(
-        self, plane: str, tracker: GroundTracker, instant: int, time_s: float, result: BatchTracks, touched: set[int]
+        self,
+        plane: str,
+        tracker: GroundTracker,
+        instant: int,
+        time_s: float,
+        result: BatchTracks,
+        touched: set[int],
     ) -> None:
         tracks = tracker.tracks
         looks = unit_rows(tracks.appearance)
@@ -289,7 +297,12 @@ class MultiCameraTracker:
         values = np.array([row[1:] for row in path])
         noises = np.eye(2) * np.maximum(values[:, 3], 1e-4)[:, None, None]
         result.trajectories.append(
-            (person, instants, values[:, 0], smooth(values[:, 0], values[:, 1:3], noises, self.settings.acceleration))
+            (
+                person,
+                instants,
+                values[:, 0],
+                smooth(values[:, 0], values[:, 1:3], noises, self.settings.acceleration),
+            )
         )
 
     def _person_of_path(self, number: int) -> int | None:

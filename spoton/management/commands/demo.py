@@ -1,6 +1,8 @@
 """`manage.py demo`: the demo campus through the whole system without a browser; prints results and ends."""
 
+import contextlib
 import os
+import subprocess
 import sys
 from argparse import ArgumentParser
 
@@ -18,7 +20,9 @@ TICK_SECONDS = 0.2
 
 
 class Command(BaseCommand):
-    help = "Processes the demo campus as fast as possible on real workers and prints how good and fast it was."
+    help = (
+        "Processes the demo campus as fast as possible on real workers and prints how good and fast it was."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,7 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--detector", default="auto")
         parser.add_argument("--embedder", default="auto")
 
-    def handle(self, *, seconds: float | None, people: int | None, detector: str, embedder: str, **_: object) -> None:
+    def handle(
+        self, *, seconds: float | None, people: int | None, detector: str, embedder: str, **_: object
+    ) -> None:
         env = settings.ENV
         wish = ["--detector", detector, "--embedder", embedder]
         wish += ["--seconds", str(seconds)] if seconds else []
@@ -85,10 +91,6 @@ def _manage(env: dict[str, str], *arguments: str) -> None:
         raise CommandError(f"`manage.py {arguments[0]}` failed, see above")
 
 
-def _wait(child) -> None:
-    import subprocess
-
-    try:
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(TICK_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass

@@ -33,18 +33,20 @@ class Command(BaseCommand):
         parser.add_argument("--detector", default="auto")
         parser.add_argument("--embedder", default="auto")
 
-    def handle(self, *, only_prepare: bool, seconds: float | None, people: int | None, **options: object) -> None:
-        config = demo_config("campus")
+    def handle(
+        self, *, only_prepare: bool, seconds: float | None, people: int | None, **options: object
+    ) -> None:
+        config = demo_config(demo.FIRST)
         try:
             config = replace(config, duration_s=seconds or config.duration_s, people=people or config.people)
         except SceneConfigError as error:
             raise CommandError(str(error)) from error
-        scene = demo.setup(("campus",), {"campus": config})["campus"]
+        scene = demo.setup(demo.FIRST, config)
         if only_prepare:
             return
         task = task_start(
             user=demo.user_ensure(),
-            environment=demo.site("campus"),
+            environment=demo.site(demo.FIRST),
             start=scene.started_at,
             end=demo.scene_end(scene),
             pacing=ProcessingTask.Pacing.MAX,

@@ -1,4 +1,4 @@
-"""`manage.py demo_setup`: sites, footage and user of the demo; quick when they are there already."""
+"""`manage.py demo_setup`: site, footage and user of the demo; quick when they are there already."""
 
 from django.core.management import BaseCommand
 
@@ -6,7 +6,7 @@ from spoton import demo
 
 
 class Command(BaseCommand):
-    help = "Prepares the demo: loads campus and factory, renders their footage on first use, makes the user."
+    help = "Prepares the demo: loads the campus, renders its footage on first use, makes the demo user."
 
     def handle(self, **options: object) -> None:
-        demo.setup()
+        demo.setup(demo.FIRST)

@@ -1,4 +1,4 @@
-"""`manage.py demo_start`: process the demo campus and say how to look at it."""
+"""`manage.py demo_start`: process the demo campus."""
 
 from django.core.management import BaseCommand
 
@@ -6,8 +6,7 @@ from spoton import demo
 
 
 class Command(BaseCommand):
-    help = "Starts processing the demo campus in real time and prints the demo user."
+    help = "Starts processing the demo campus in real time."
 
     def handle(self, **options: object) -> None:
         demo.start()
-        self.stdout.write(f"  Sign in as {demo.USER} with the password {demo.password()}")
