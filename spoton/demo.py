@@ -18,7 +18,7 @@ from spoton.sites import scene_end, scene_record, site_load
 from tracking.models import ProcessingTask
 from tracking.services import task_start
 
-__all__ = ["FIRST", "USER", "demo_folder", "password", "scene_end", "setup", "site", "start", "user_ensure"]
+__all__ = ["FIRST", "USER", "demo_folder", "live_addresses_set", "password", "scene_end", "setup", "site", "start", "user_ensure"]
 
 USER = "demo"
 # processed at once, and the one whose footage is made meanwhile
@@ -70,6 +70,13 @@ def password() -> str:
 def site(slug: str) -> Environment:
     """A demo environment that `setup` has loaded."""
     return Environment.objects.get(slug=slug)
+
+
+def live_addresses_set(port: int) -> None:
+    """Point the demo cameras' live addresses to the server that plays their recordings."""
+    for camera in site(FIRST).cameras.all():
+        camera.live_uri = f"http://127.0.0.1:{port}/{camera.slug}.mjpg"
+        camera.save(update_fields=["live_uri"])
 
 
 def start(*, pacing: str = ProcessingTask.Pacing.REALTIME) -> ProcessingTask:

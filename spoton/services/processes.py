@@ -64,6 +64,12 @@ def ingest(env: Mapping[str, str]) -> ChildSpec:
     return ChildSpec("ingest", (sys.executable, str(MANAGE_PY), "ingest"), _child_env(env, 1))
 
 
+def demo_cameras(folder: Path, port: int, env: Mapping[str, str]) -> ChildSpec:
+    """Plays the demo's recordings as live cameras, so that live processing can be tried without any."""
+    argv = [sys.executable, "-m", "fixtures.stream_server", "--dir", str(folder), "--port", str(port)]
+    return ChildSpec("demo-cameras", tuple(argv), _child_env(env, 1))
+
+
 def workers(
     env: Mapping[str, str], *, cpu_workers: int, only: Sequence[str] = WORKER_KINDS
 ) -> list[ChildSpec]:

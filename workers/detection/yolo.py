@@ -76,10 +76,9 @@ class YoloDetector:
     def _predict(self, canvases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(b, anchors, 4) xyxy in input pixels and (b, anchors) person scores of (b, h, w, 3) uint8 BGR."""
         output = self._run(canvases)
-        if self._head == "yolov8":
-            scores = output[..., 4 + PERSON]
-        else:
-            scores = output[..., 4] * output[..., 5 + PERSON]
+        scores = (
+            output[..., 4 + PERSON] if self._head == "yolov8" else output[..., 4] * output[..., 5 + PERSON]
+        )
         centre, size = output[..., :2], output[..., 2:4]
         if self._grid is not None:
             # raw YOLOX: centres are offsets within grid cells, sizes logarithms, both in units of the stride

@@ -17,6 +17,7 @@ from spoton.services.logs import LogForwarder
 from spoton.services.supervisor import ChildFailedError, ChildSpec, Supervisor
 
 FLOWER_PORT = 5555
+DEMO_CAMERAS_PORT = 8554
 START_SECONDS = 90
 
 
@@ -62,6 +63,7 @@ class _Run:
         self.host = host
         self.port = port
         self.flower_port = FLOWER_PORT if flower else None
+        self.cameras_port = DEMO_CAMERAS_PORT if demo else None
         self.env = {**os.environ, "DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
         self.workers = processes.workers(self.env, cpu_workers=settings.ENV.cpu_workers)
         self.log_path = settings.ENV.var_dir / "log" / "spoton.log"
@@ -79,7 +81,7 @@ class _Run:
             if supervisor.wait_ready(START_SECONDS) and self._wait_for_health(supervisor):
                 self._show_table(supervisor)
                 if self.demo:
-                    self._manage("demo_start")
+                    self._manage("demo_start", "--cameras-port", str(self.cameras_port))
                 supervisor.run()
             self.console.print("Stopping ...", style="dim")
         finally:
@@ -92,6 +94,10 @@ class _Run:
         if self.flower_port:
             self.flower_port = self._free_port("Flower", "127.0.0.1", self.flower_port)
             self.env["SPOTON_FLOWER_URL"] = f"http://localhost:{self.flower_port}"
+        if self.cameras_port:
+            self.cameras_port = self._free_port("The demo's cameras", "127.0.0.1", self.cameras_port)
+            hosts = [*settings.ENV.stream_hosts, f"127.0.0.1:{self.cameras_port}"]
+            self.env["SPOTON_STREAM_HOSTS"] = ",".join(hosts)
 
     @property
     def url(self) -> str:
@@ -105,6 +111,9 @@ class _Run:
         specs += [processes.beat(self.env), processes.ingest(self.env)]
         if self.flower_port:
             specs.append(processes.flower(self.flower_port, self.env))
+        if self.cameras_port:
+            folder = settings.ENV.footage_dir / "demo-campus"
+            specs.append(processes.demo_cameras(folder, self.cameras_port, self.env))
         return specs
 
     def _free_port(self, what: str, host: str, wanted: int) -> int:

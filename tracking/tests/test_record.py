@@ -1,0 +1,106 @@
+"""The engine's rows in the database: values, units and times arrive as they left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from django.db import connection
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
+
+from tracking.models import Appearance, Detection, Person, Position, Trajectory
+from tracking.planning import person_id
+from tracking.record import record_tracks
+from tracking.tests.factories import START, Rows
+from tracking.tests.factories import Person as Seen
+
+pytestmark = pytest.mark.django_db
+AT = START.timestamp()
+
+
+def seen(number=1, first=0.0, last=1.0, appearance=(3.0, 4.0), weight=1.0) -> Seen:
+    return Seen(number, AT + first, AT + last, np.array(appearance), weight)
+
+
+def detection(instant=0, camera="c01", track=1, person=1, position=(1.5, 2.5)) -> tuple:
+    box = (10.5, 20.25, 50.0, 120.125)
+    return (instant, instant + 7, AT + instant / 10 + 0.012345, camera, track, person, box, 0.875, position)
+
+
+def test_detections(task):
+    record_tracks(task=task, rows=Rows(detections=[detection(3)], persons=[seen()]))
+    row = Detection.objects.select_related("camera").get()
+    assert (row.camera.slug, row.track_id, row.instant, row.frame) == ("c01", 1, 3, 10)
+    assert (row.x1, row.y1, row.x2, row.y2, row.confidence) == (10.5, 20.25, 50.0, 120.125, 0.875)
+    assert (row.map_x, row.map_y) == (1.5, 2.5)
+    assert row.person_id == person_id(task, 1)
+    assert row.captured_at.isoformat() == "2026-05-04T08:00:00.312345+00:00", "capture time, not processing time"
+
+
+def test_a_camera_without_calibration_has_no_positions(task):
+    record_tracks(task=task, rows=Rows(detections=[detection(position=None)], persons=[seen()]))
+    row = Detection.objects.get()
+    assert (row.map_x, row.map_y) == (None, None)
+
+
+def test_positions(task):
+    rows = Rows(positions=[(4, AT + 0.4, 1, 1.0, 2.0, 0.5, -0.5, 0.125)], persons=[seen()])
+    record_tracks(task=task, rows=rows)
+    row = Position.objects.get()
+    assert (row.instant, row.x_m, row.y_m, row.vx_m_s, row.vy_m_s, row.sigma_m) == (4, 1, 2, 0.5, -0.5, 0.125)
+
+
+def test_trajectories_know_their_length(task):
+    path = (1, [0, 1, 2], AT + np.array([0, 0.1, 0.2]), np.array([[0.0, 0], [3, 4], [3, 5]]))
+    record_tracks(task=task, rows=Rows(trajectories=[path], persons=[seen()]))
+    row = Trajectory.objects.get()
+    assert (row.instants, row.x_m, row.y_m, row.length_m) == ([0, 1, 2], [0, 3, 3], [0, 4, 5], 6.0)
+    assert (row.ended_at - row.started_at).total_seconds() == pytest.approx(0.2)
+
+
+def test_a_persons_span_only_grows(task):
+    """Batches and tasks report it in any order."""
+    for first, last in ((5, 6), (2, 5.5), (4, 9), (4, 5)):
+        record_tracks(task=task, rows=Rows(persons=[seen(first=first, last=last)]))
+    row = Person.objects.get()
+    assert row.environment == task.environment
+    assert [(t - START).total_seconds() for t in (row.first_seen_at, row.last_seen_at)] == [2, 9]
+
+
+def test_appearances_are_unit_vectors_and_the_last_one_stays(task):
+    record_tracks(task=task, rows=Rows(persons=[seen(appearance=(0.0, 1.0))]))
+    record_tracks(task=task, rows=Rows(persons=[seen(appearance=(30.0, 40.0), weight=2.5)]))
+    row = Appearance.objects.get()
+    np.testing.assert_allclose(np.array(row.vector), [0.6, 0.8], atol=1e-6)
+    assert (row.weight, row.embedder) == (2.5, "descriptor")
+
+
+@pytest.mark.parametrize("nothing", [{"weight": 0.0}, {"appearance": ()}])
+def test_who_was_never_seen_well_has_no_appearance(task, nothing):
+    record_tracks(task=task, rows=Rows(persons=[seen(**nothing)]))
+    assert Person.objects.count() == 1
+    assert not Appearance.objects.exists()
+
+
+def test_pgvector_finds_the_person_who_looks_alike(task):
+    rows = Rows(persons=[seen(1, appearance=(1.0, 0.0)), seen(2, appearance=(0.0, 1.0))])
+    record_tracks(task=task, rows=rows)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT person_id FROM tracking_appearance ORDER BY vector <=> '[0.9,0.1]' LIMIT 1")
+        assert cursor.fetchone() == (person_id(task, 1),)
+
+
+def test_an_empty_batch_writes_nothing(task):
+    record_tracks(task=task, rows=Rows())
+    assert not Person.objects.exists()
+
+
+def test_a_detection_is_written_once(task):
+    with pytest.raises(UniqueViolation):
+        record_tracks(task=task, rows=Rows(detections=[detection(), detection()], persons=[seen()]))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_of_nobody_are_refused(task):
+    """A detection whose person is not written would be found by no query."""
+    with pytest.raises(ForeignKeyViolation):
+        record_tracks(task=task, rows=Rows(detections=[detection()]))
