@@ -7,6 +7,7 @@ demand by a media worker. The web processes never decode video.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -57,14 +58,18 @@ def frame_key(task_id: Any, camera: str, instant: int) -> str:
 
 
 def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
-    """Keep a frame for the configured time; the one that falls out of the ring is deleted."""
-    pipeline = redis_client().pipeline(transaction=False)
-    pipeline.set(
-        frame_key(task_id, camera, frame.instant), frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds
-    )
-    pipeline.delete(frame_key(task_id, camera, frame.instant - FRAMES_PER_CAMERA))
-    pipeline.set(f"spoton:frame:{task_id}:{camera}:latest", frame.instant, ex=settings.ENV.frame_ttl_seconds)
-    pipeline.execute()
+    """Keep a frame for the configured time; what falls out of the camera's ring is deleted."""
+    key, ring = frame_key(task_id, camera, frame.instant), f"spoton:ring:{task_id}:{camera}"
+    client = redis_client()
+    pipeline = client.pipeline(transaction=False)
+    pipeline.set(key, frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds)
+    # in the order in which they came: a frame of long ago that somebody asked for is as new as any
+    pipeline.zadd(ring, {key: time.time()})
+    pipeline.expire(ring, settings.ENV.frame_ttl_seconds)
+    pipeline.zcard(ring)
+    surplus = pipeline.execute()[-1] - FRAMES_PER_CAMERA
+    if surplus > 0 and (oldest := client.zpopmin(ring, surplus)):
+        client.delete(*(member for member, _ in oldest))
 
 
 def get(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:

@@ -19,6 +19,16 @@ def black(height=360, width=640):
     return np.zeros((height, width, 3), np.uint8)
 
 
+def drawn_in(image, x, y) -> tuple[int, ...]:
+    """The strongest colour within a pixel: lines are smoothed."""
+    around = image[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].reshape(-1, 3).astype(int)
+    return tuple(around[around.sum(1).argmax()])
+
+
+def looks_like(colour, person) -> bool:
+    return np.abs(np.subtract(colour, colour_of(person))).max() < 30
+
+
 def test_a_person_has_one_colour_and_one_name():
     assert colour_of(ADA) == colour_of(UUID(str(ADA)))
     assert colour_of(ADA) != colour_of(BOB)
@@ -37,7 +47,7 @@ def test_a_box_is_drawn_where_the_person_is():
     image = black()
     draw_boxes(image, [LabelledBox(ADA, (100, 100, 200, 300))])
     for x, y in ((100, 200), (200, 200), (150, 100), (150, 300)):
-        assert tuple(image[y, x]) == colour_of(ADA), (x, y)
+        assert looks_like(drawn_in(image, x, y), ADA), (x, y)
     assert not image[150:290, 110:190].any(), "the person stays visible"
     assert not image[:, 260:].any()
 
@@ -54,7 +64,7 @@ def test_nearer_people_are_drawn_on_top():
     for order in ([far, near], [near, far]):
         image = black()
         draw_boxes(image, order)
-        assert tuple(image[200, 100]) == colour_of(ADA)
+        assert looks_like(drawn_in(image, 100, 200), ADA)
 
 
 @pytest.mark.parametrize(
