@@ -109,8 +109,10 @@ def _instant(task: ProcessingTask, at: datetime | None) -> int:
             return 0
         return batch_instants(task, task.batches_done - 1)[-1]
     instant = instant_at(task, at)
-    last = None if task.end is None else instant_count(start=task.start, end=task.end, fps=task.fps)
-    if instant < 0 or (last is not None and instant >= last):
+    if task.end is not None and at < task.end:
+        # the nearest instant to the last moments would be the end itself, which has none any more
+        instant = min(instant, instant_count(start=task.start, end=task.end, fps=task.fps) - 1)
+    if instant < 0 or (task.end is not None and at >= task.end):
         raise FrameNotAvailableError(
             "`t` lies outside the task.",
             details={"start": isoformat(task.start), "end": isoformat(task.end) if task.end else None},

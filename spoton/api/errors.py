@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -37,6 +38,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.NotFound("There is nothing here.")
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, RecursionError) and _raised_by_json(error):
+        error = exceptions.ParseError("The JSON is nested too deeply.")
     if isinstance(error, DomainError):
         set_rollback()
         return Response(
@@ -54,6 +57,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         set_rollback()
         return _api_exception(error)
     return None
+
+
+def _raised_by_json(error: RecursionError) -> bool:
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith("json.")
 
 
 def _api_exception(error: exceptions.APIException) -> Response:

@@ -183,8 +183,8 @@ class MultiCameraTracker:
             self._record_positions(plane, tracker, instant, time_s, result, touched)
             for closed in tracker.prune():
                 if closed.person >= 0:
+                    self._close_path(closed.number, result, closed.person)
                     self.book.left(closed.person, closed.number)
-                self._close_path(closed.number, result)
                 for tracklets in self._tracklets.values():
                     tracklets.pop(closed.number, None)
 
