@@ -14,8 +14,8 @@ from workers.tracking.tracks import unit_rows
 
 # a person's look is trusted for re-identification from this much weight of crops on
 TRUSTED_WEIGHT = 0.5
-# candidates taken from the gallery before time and place are asked
-CANDIDATES = 8
+# how many people's similarities the general experience counts for beside a track's own cohort
+COHORT_PRIOR = 4.0
 # people do not stand still while unseen, but may not have gone far: uncertainty of a reappearance (m)
 REAPPEAR_SLACK_M = 2.0
 
@@ -105,26 +105,36 @@ class PersonBook:
     ) -> Person | None:
         if weight < TRUSTED_WEIGHT:
             return self._continues(plane, time_s, position_m)
-        candidates = [
-            p
-            for p in self.persons.values()
-            if p.weight >= TRUSTED_WEIGHT and self._possible(p, plane, time_s, position_m)
-        ]
+        known = [p for p in self.persons.values() if p.weight >= TRUSTED_WEIGHT]
+        candidates = {p.number for p in known if self._possible(p, plane, time_s, position_m)}
         if not candidates:
             return None
         gallery = Gallery(len(appearance))
-        gallery.add(
-            np.array([p.number for p in candidates]), unit_rows(np.stack([p.appearance for p in candidates]))
-        )
-        keys, similarities = gallery.search(unit_rows(appearance[None]), CANDIDATES)
-        best, score = None, -np.inf
-        for key, similarity in zip(keys[0], similarities[0], strict=True):
-            person = self.persons[int(key)]
-            sigmas = self.scale.sigmas(float(similarity))
-            total = sigmas + self._place_bonus(person, plane, time_s, position_m)
-            if total >= self.settings.reid_sigmas and total > score:
+        gallery.add(np.array([p.number for p in known]), unit_rows(np.stack([p.appearance for p in known])))
+        keys, similarities = gallery.search(unit_rows(appearance[None]), len(known))
+        best, score = None, self.settings.reid_sigmas
+        for key, similarity in zip(keys[0].tolist(), similarities[0].tolist(), strict=True):
+            if key not in candidates:
+                continue
+            others = similarities[0][keys[0] != key]
+            person = self.persons[key]
+            total = self._sigmas(similarity, others) + self._place_bonus(person, plane, time_s, position_m)
+            if total >= score:
                 best, score = person, total
         return best
+
+    def _sigmas(self, similarity: float, others: np.ndarray) -> float:
+        """How far a similarity lies above those to other people, in deviations.
+
+        Other people: the cohort that this track is compared with now, all but at most one of whom are certainly
+        not it; it tells how alike everybody looks to this very track. Small cohorts lean on what was learned
+        from all people who were there at once.
+        """
+        strangers, prior = self.scale.strangers, COHORT_PRIOR
+        n = len(others)
+        mean = (others.sum() + prior * strangers.mean) / (n + prior)
+        variance = (((others - mean) ** 2).sum() + prior * strangers.deviation**2) / (n + prior)
+        return float((similarity - mean) / np.sqrt(variance))
 
     def _continues(self, plane: str, time_s: float, position_m: np.ndarray) -> Person | None:
         """Without a look to compare: someone lost right here a moment ago."""

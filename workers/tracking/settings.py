@@ -33,8 +33,8 @@ class TrackerSettings:
     merge_s: float = 1.0
     # a camera's tracklet ends when it has not seen the person for this long (s)
     tracklet_gap_s: float = 2.0
-    # two persons' looks must be more alike than those of strangers by this many deviations to be one
-    reid_sigmas: float = 1.5
+    # two looks must be more alike than those of other people by this many deviations to be one person
+    reid_sigmas: float = 1.8
     # people who left may come back under the same identity for this long (s)
     reid_memory_s: float = 900.0
     # nobody walks faster (m/s); bounds where someone can reappear

@@ -62,10 +62,6 @@ class SimilarityScale:
         ratio = self.same.log_density(clipped) - self.different.log_density(clipped)
         return np.clip(ratio, -self.LIMIT, self.LIMIT)
 
-    def sigmas(self, similarity: float) -> float:
-        """How far the similarity of two average looks lies above that of strangers, in deviations."""
-        return (similarity - self.strangers.mean) / self.strangers.deviation
-
     def learn_different(self, embeddings: np.ndarray) -> None:
         """Learn from (n, d) unit rows of n different people in one image."""
         if len(embeddings) >= 2 and embeddings.shape[1]:

@@ -1,0 +1,13 @@
+"""The yard of `tracking.tests` with two persons walking through it."""
+
+from __future__ import annotations
+
+from tracking.tests.conftest import (  # noqa: F401 - fixtures
+    _empty_redis,
+    api_of,
+    operator,
+    stranger,
+    task,
+    viewer,
+    yard,
+)

@@ -1,0 +1,455 @@
+"""Processing tasks and pictures over REST, as clients see them: shapes, roles, errors."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+from datetime import timedelta
+
+import cv2
+import numpy as np
+import pytest
+from rest_framework.test import APIClient
+
+from tracking import frames
+from tracking.commit import commit_ready_batches
+from tracking.models import ProcessingTask
+from tracking.planning import person_id
+from tracking.services import task_fail
+from tracking.tests.factories import START, perceived, queued, walk
+
+pytestmark = pytest.mark.django_db
+TASKS = "/api/v1/processing-tasks"
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@pytest.fixture
+def running(task):
+    """The task after its first two batches: two persons walk through both cameras."""
+    perceived(task, 0, 1)
+    assert commit_ready_batches(task_id=str(task.pk), associate=walk) == 2
+    task.refresh_from_db()
+    return task
+
+
+@pytest.fixture
+def pictures(running):
+    """Pictures of the instants 0 and 19: black above, white below row 180."""
+    image = np.zeros((360, 640, 3), np.uint8)
+    image[180:] = 255
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    for instant in (0, 19):
+        for camera in running.cameras:
+            kept = frames.StoredFrame(instant, instant, START.timestamp() + instant / 10, 640, 360, data)
+            frames.put(task_id=running.pk, camera=camera, frame=kept)
+    return running
+
+
+def start(client, **fields):
+    return client.post(f"{TASKS}/start", {"environment_id": "yard", **fields})
+
+
+def decoded(answer) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+
+
+# -- every route, everybody ----------------------------------------------------------------------------------
+
+ROUTES = [
+    ("get", TASKS + "/{task}/status"),
+    ("post", TASKS + "/{task}/stop"),
+    ("get", TASKS + "/{task}/active-persons"),
+    ("get", "/api/v1/media/frames/{task}/c01"),
+    ("get", "/api/v1/media/frames/{task}/c01/raw"),
+    ("get", "/api/v1/media/persons/{person}/image"),
+]
+OTHERS = [
+    ("post", TASKS + "/start"),
+    ("get", TASKS + "/active"),
+    ("get", "/api/v1/analytics/real-time/metrics?environment_id=yard"),
+]
+
+
+def assert_error(answer, status: int, code: str) -> dict:
+    body = answer.json()
+    assert (answer.status_code, body["success"], body["error"]["code"]) == (status, False, code)
+    assert set(body) == {"success", "error", "timestamp", "request_id"}
+    assert set(body["error"]) == {"code", "message", "details"}
+    assert MOMENT.fullmatch(body["timestamp"])
+    assert answer["X-Request-ID"] == body["request_id"]
+    assert body["error"]["message"]
+    return body["error"]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES + OTHERS)
+def test_everything_needs_a_token(pictures, method, path):
+    path = path.format(task=pictures.pk, person=person_id(pictures, 1))
+    answer = getattr(APIClient(), method)(path)
+    assert_error(answer, 401, "not_authenticated")
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_strangers_cannot_tell_what_exists(pictures, api_of, stranger, method, path):
+    errors = []
+    for task, person in ((pictures.pk, person_id(pictures, 1)), (UNKNOWN, UNKNOWN)):
+        answer = getattr(api_of(stranger), method)(path.format(task=task, person=person))
+        code = "person_not_found" if "persons/" in path and "media" in path else "task_not_found"
+        errors.append(assert_error(answer, 404, code))
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_members_of_another_role_are_told_apart_only_where_it_matters(pictures, api_of, viewer, method, path):
+    path = path.format(task=pictures.pk, person=person_id(pictures, 1))
+    answer = getattr(api_of(viewer), method)(path)
+    if method == "post":
+        error = assert_error(answer, 403, "permission_denied")
+        assert error["details"] == {"required_role": "operator", "role": "viewer"}
+    else:
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES + OTHERS)
+def test_wrong_methods_are_refused(pictures, api_of, operator, method, path):
+    path = path.format(task=pictures.pk, person=person_id(pictures, 1))
+    assert_error(api_of(operator).delete(path), 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nowhere", TASKS + "/not-a-uuid/status", TASKS, "/api/v1"])
+def test_unknown_addresses_are_answered_in_the_same_shape(client, path):
+    assert_error(client.get(path), 404, "not_found")
+
+
+# -- starting ------------------------------------------------------------------------------------------------
+
+
+def test_starting_answers_with_the_task(yard, api_of, operator):
+    answer = start(api_of(operator), start="2026-05-04T10:00:02+02:00", end="2026-05-04T08:00:06Z", fps=5)
+    body = answer.json()
+    assert (answer.status_code, body["success"]) == (202, True)
+    assert set(body["meta"]) == {"timestamp", "request_id"}
+    data = body["data"]
+    assert uuid.UUID(data.pop("task_id"))
+    assert MOMENT.fullmatch(data.pop("created_at"))
+    cameras = data.pop("camera_status")
+    assert cameras == {c: {"frames": 0, "fps": None, "dropped": 0, "problems": []} for c in ("c01", "c02")}
+    unchosen = {"requested": "auto", "chosen": None, "reason": "not chosen yet"}
+    assert data == {
+        "environment_id": "yard",
+        "status": "QUEUED",
+        "mode": "recorded",
+        "pacing": "realtime",
+        "start": "2026-05-04T08:00:02.000Z",
+        "end": "2026-05-04T08:00:06.000Z",
+        "fps": 5.0,
+        "cameras": ["c01", "c02"],
+        "detector": unchosen,
+        "embedder": unchosen,
+        "progress": 0.0,
+        "batches": {"done": 0, "total": 4},
+        "started_at": None,
+        "finished_at": None,
+        "error": None,
+        "stages": {},
+        "frames_per_second": None,
+        "lag_s": None,
+    }
+
+
+def test_who_may_start(yard, api_of, viewer, stranger):
+    assert_error(start(api_of(viewer)), 403, "permission_denied")
+    assert_error(start(api_of(stranger)), 404, "environment_not_found")
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"environment_id": None}, "environment_id"),
+        ({"environment_id": "../etc"}, "environment_id"),
+        ({"mode": "dream"}, "mode"),
+        ({"pacing": "warp"}, "pacing"),
+        ({"start": "yesterday"}, "start"),
+        ({"end": 12}, "end"),
+        ({"cameras": []}, "cameras"),
+        ({"cameras": "c01"}, "cameras"),
+        ({"cameras": ["c 01"]}, "cameras"),
+        ({"fps": 0}, "fps"),
+        ({"fps": 1000}, "fps"),
+        ({"score_threshold": 2}, "score_threshold"),
+        ({"score_threshold": "high"}, "score_threshold"),
+        ({"detector": ""}, "detector"),
+        ({"detector": "yolox:" + "x" * 300}, "detector"),
+        ({"detector": "yolox:\x00"}, "detector"),
+        ({"detector": "yolox:/etc/passwd"}, "detector"),
+        ({"embedder": "onnx:../../secret"}, "embedder"),
+        ({"embedder": "oracle"}, "embedder"),
+        ({"colour": "blue"}, "colour"),
+        ({"plan": {}, "status": "COMPLETED"}, "plan"),
+    ],
+    ids=str,
+)
+def test_wrong_fields_are_named(yard, api_of, operator, fields, named):
+    error = assert_error(start(api_of(operator), **fields), 422, "validation_error")
+    assert named in error["details"]["fields"]
+    assert not ProcessingTask.objects.exists()
+
+
+@pytest.mark.parametrize("body", ["[1, 2]", "null", '"campus"', "17"])
+def test_bodies_that_are_no_objects_are_refused(yard, api_of, operator, body):
+    answer = api_of(operator).post(f"{TASKS}/start", body, content_type="application/json")
+    assert_error(answer, 422, "validation_error")
+
+
+@pytest.mark.parametrize(
+    "body", ["{", "{'a': 1}", '{"fps": NaN}', "\x00", "[" * 100_000, b"\xff\xfe{}"], ids=lambda body: repr(body[:9])
+)
+def test_malformed_json_is_refused(yard, api_of, operator, body):
+    answer = api_of(operator).post(f"{TASKS}/start", body, content_type="application/json")
+    assert_error(answer, 400, "malformed_request")
+
+
+def test_only_json_is_taken(yard, api_of, operator):
+    answer = api_of(operator).post(f"{TASKS}/start", "environment_id=yard", content_type="text/plain")
+    assert_error(answer, 415, "unsupported_media_type")
+
+
+def test_an_empty_range_tells_what_there_is(yard, api_of, operator):
+    answer = start(api_of(operator), start="2020-01-01T00:00:00Z", end="2020-01-02T00:00:00Z")
+    error = assert_error(answer, 422, "range_not_available")
+    assert error["details"]["available"] == {
+        "start": "2026-05-04T08:00:00.000Z",
+        "end": "2026-05-04T08:00:10.000Z",
+    }
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_the_ends_of_time_are_times_too(yard, api_of, operator, moment):
+    early = {"start": moment} if moment < "2026" else {"end": moment}
+    assert start(api_of(operator), **early).status_code == 202
+    assert_error(start(api_of(operator), start=moment, end=moment), 422, "range_not_available")
+
+
+def test_unknown_cameras_are_named(yard, api_of, operator):
+    error = assert_error(start(api_of(operator), cameras=["c99"]), 404, "camera_not_found")
+    assert error["details"] == {"missing": ["c99"], "available": ["c01", "c02"]}
+
+
+# -- watching ------------------------------------------------------------------------------------------------
+
+
+def test_status_of_a_running_task(running, api_of, viewer):
+    data = api_of(viewer).get(f"{TASKS}/{running.pk}/status").json()["data"]
+    assert (data["status"], data["progress"], data["batches"]) == ("PROCESSING", 0.2, {"done": 2, "total": 10})
+    assert data["camera_status"]["c01"]["frames"] == 20
+    assert data["stages"]["detect"] == {"median_ms": 0.1, "p95_ms": 0.1}, "ms per frame"
+    assert {"associate", "record"} <= set(data["stages"])
+    assert data["detector"]["chosen"] == "motion"
+    assert MOMENT.fullmatch(data["started_at"])
+
+
+def test_status_of_a_failed_task(running, api_of, viewer):
+    task_fail(task_id=str(running.pk), code="model_unavailable", message="No weights.")
+    data = api_of(viewer).get(f"{TASKS}/{running.pk}/status").json()["data"]
+    assert (data["status"], data["error"]) == (
+        "FAILED",
+        {"code": "model_unavailable", "message": "No weights."},
+    )
+
+
+def test_active_tasks_are_those_that_go_on(running, api_of, viewer, operator, stranger):
+    (only,) = api_of(viewer).get(f"{TASKS}/active").json()["data"]
+    assert only["task_id"] == str(running.pk)
+    assert api_of(stranger).get(f"{TASKS}/active").json()["data"] == []
+    api_of(operator).post(f"{TASKS}/{running.pk}/stop")
+    assert api_of(viewer).get(f"{TASKS}/active").json()["data"] == []
+
+
+def test_active_persons_are_those_in_view_at_the_end(running, api_of, viewer):
+    data = api_of(viewer).get(f"{TASKS}/{running.pk}/active-persons").json()["data"]
+    one, two = sorted(data["persons"], key=lambda p: p["map_coords"][1])
+    assert one == {
+        "global_person_id": str(person_id(running, 1)),
+        "cameras": ["c01", "c02"],
+        "map_coords": [2.4, 1.0],
+        "first_detected_time": "2026-05-04T08:00:00.000Z",
+        "last_seen_time": "2026-05-04T08:00:01.900Z",
+        "tracking_duration": 1.9,
+    }
+    assert two["map_coords"] == [2.4, 2.0]
+
+
+def test_before_the_first_batch_nobody_is_there(task, api_of, viewer):
+    assert api_of(viewer).get(f"{TASKS}/{task.pk}/active-persons").json()["data"] == {"persons": []}
+
+
+# -- stopping ------------------------------------------------------------------------------------------------
+
+
+def test_stopping_twice(running, api_of, operator):
+    answer = api_of(operator).post(f"{TASKS}/{running.pk}/stop")
+    assert (answer.status_code, answer.json()["data"]["status"]) == (200, "STOPPED")
+    error = assert_error(api_of(operator).post(f"{TASKS}/{running.pk}/stop"), 409, "task_not_running")
+    assert error["details"] == {"status": "STOPPED"}
+
+
+# -- pictures ------------------------------------------------------------------------------------------------
+
+
+def frame(client, task, path="c01", **headers):
+    return client.get(f"/api/v1/media/frames/{task.pk}/{path}", **headers)
+
+
+def test_a_picture_with_and_without_boxes(pictures, api_of, viewer):
+    raw, drawn = (frame(api_of(viewer), pictures, f"c01{s}?t=2026-05-04T08:00:00Z") for s in ("/raw", ""))
+    assert (raw["Content-Type"], drawn["Content-Type"]) == ("image/jpeg", "image/jpeg")
+    assert (raw["Cache-Control"], decoded(raw).shape) == ("private", (360, 640, 3))
+    difference = np.abs(decoded(drawn).astype(int) - decoded(raw)).max(2) > 40
+    # person 1 stands at (0.5, 1.0) m: box 30, 20 to 70, 100 px
+    assert difference[15:105, 25:75].any()
+    assert not difference[:, 200:].any()
+
+
+def test_without_a_time_it_is_the_last_processed_one(pictures, api_of, viewer):
+    assert frame(api_of(viewer), pictures, "c02/raw").status_code == 200
+    assert queued("media") == [], "instant 19 was in the store"
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "size"),
+    [
+        ("", "image/jpeg", (640, 360)),
+        ("?format=webp", "image/webp", (640, 360)),
+        ("?format=jpeg&quality=10", "image/jpeg", (640, 360)),
+        ("?width=320", "image/jpeg", (320, 180)),
+        ("?height=90&format=webp", "image/webp", (160, 90)),
+        ("?width=3840&height=2160", "image/jpeg", (640, 360)),
+    ],
+)
+def test_size_format_and_quality(pictures, api_of, viewer, query, kind, size):
+    answer = frame(api_of(viewer), pictures, f"c01{query}")
+    assert (answer.status_code, answer["Content-Type"]) == (200, kind)
+    assert decoded(answer).shape[1::-1] == size
+    assert (answer.content[:2] == b"\xff\xd8") == (kind == "image/jpeg")
+
+
+@pytest.mark.parametrize("accept", ["image/avif,image/webp,*/*;q=0.8", "image/jpeg", "image/*", "text/html"])
+def test_browsers_ask_for_pictures_their_own_way(pictures, api_of, viewer, accept):
+    assert frame(api_of(viewer), pictures, HTTP_ACCEPT=accept).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [("t=noon", "t"), ("quality=1", "quality"), ("width=0", "width"), ("height=x", "height"), ("format=gif", "format")],
+)
+def test_wrong_options_are_named(pictures, api_of, viewer, query, named):
+    error = assert_error(frame(api_of(viewer), pictures, f"c01?{query}"), 422, "validation_error")
+    assert list(error["details"]["fields"]) == [named]
+
+
+def test_an_unchanged_picture_is_not_sent_again(pictures, api_of, viewer):
+    first = frame(api_of(viewer), pictures)
+    again = frame(api_of(viewer), pictures, HTTP_IF_NONE_MATCH=first["ETag"])
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert frame(api_of(viewer), pictures, HTTP_IF_NONE_MATCH='"other"').status_code == 200
+
+
+def test_cameras_that_do_not_take_part_are_unknown(pictures, api_of, viewer):
+    error = assert_error(frame(api_of(viewer), pictures, "c99"), 404, "camera_not_found")
+    assert "c01, c02" in error["message"]
+
+
+@pytest.mark.parametrize("seconds", [-1, 10, 86_400])
+def test_times_outside_the_task_are_refused_with_its_span(pictures, api_of, viewer, seconds):
+    t = (START + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    error = assert_error(frame(api_of(viewer), pictures, f"c01?t={t}"), 404, "frame_not_available")
+    assert error["details"] == {"start": "2026-05-04T08:00:00.000Z", "end": "2026-05-04T08:00:10.000Z"}
+
+
+def answer_media_request(picture: bytes | None) -> threading.Thread:
+    """A media worker takes the next request."""
+
+    def work() -> None:
+        while not (waiting := queued("media")):
+            time.sleep(0.01)
+        _, (_, camera, instant, reply_to) = waiting[-1]
+        assert camera == "c01"
+        kept = picture and frames.StoredFrame(instant, instant, START.timestamp(), 640, 360, picture)
+        frames.reply(reply_to=reply_to, frame=kept)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_the_last_moment_of_a_task_still_has_a_picture(running, api_of, viewer):
+    worker = answer_media_request(cv2.imencode(".jpg", np.zeros((360, 640, 3), np.uint8))[1].tobytes())
+    assert frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:09.999Z").status_code == 200
+    worker.join()
+    assert queued("media")[0][1][2] == 99
+
+
+def test_a_picture_that_does_not_exist(running, api_of, viewer):
+    worker = answer_media_request(None)
+    error = assert_error(frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:05Z"), 404, "frame_not_available")
+    assert "no picture" in error["message"]
+    worker.join()
+
+
+def test_no_worker_delivers_in_time(running, api_of, viewer, monkeypatch):
+    monkeypatch.setattr(frames, "FETCH_TIMEOUT_SECONDS", 1)
+    assert_error(frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:05Z"), 503, "media_timeout")
+
+
+# -- persons -------------------------------------------------------------------------------------------------
+
+
+def crop(client, task, query=""):
+    return client.get(f"/api/v1/media/persons/{person_id(task, 2)}/image{query}")
+
+
+def test_a_person_is_cut_out_with_some_room(pictures, api_of, viewer):
+    answer = crop(api_of(viewer), pictures, "?camera=c01&t=2026-05-04T08:00:00Z")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+    height, width = decoded(answer).shape[:2]
+    # the box is 40 x 80 px
+    assert (width, height) == (pytest.approx(50, abs=2), pytest.approx(99, abs=2))
+
+
+def test_the_best_picture_is_found_without_saying_where(pictures, api_of, viewer):
+    assert crop(api_of(viewer), pictures).status_code == 200
+
+
+def test_where_a_person_never_was(pictures, api_of, viewer):
+    assert_error(crop(api_of(viewer), pictures, "?camera=c99"), 404, "frame_not_available")
+    assert_error(crop(api_of(viewer), pictures, "?camera=c 9"), 422, "validation_error")
+
+
+# -- the document --------------------------------------------------------------------------------------------
+
+
+def test_the_openapi_document_is_valid_and_complete(tmp_path):
+    from django.core.management import call_command
+
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
+
+
+def test_the_document_describes_what_is_answered(client, api_of, operator, yard):
+    schema = client.get("/api/schema/?format=json").json()
+    assert schema["openapi"].startswith("3.1")
+    operation = schema["paths"]["/api/v1/processing-tasks/start"]["post"]
+    described = operation["responses"]["202"]["content"]["application/json"]["schema"]
+    assert described["required"] == ["success", "data", "meta"]
+    name = described["properties"]["data"]["$ref"].rpartition("/")[2]
+    answered = start(api_of(operator)).json()["data"]
+    assert set(schema["components"]["schemas"][name]["properties"]) == set(answered)
+    assert {"401", "403", "404", "422", "429"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/redoc/"])
+def test_the_document_can_be_read_in_a_browser(client, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer["Content-Type"].partition(";")[0]) == (200, "text/html")
