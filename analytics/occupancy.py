@@ -21,10 +21,11 @@ NOW_SECONDS = 1.0
 
 def inside(polygon_m: list[list[float]], positions_m: np.ndarray) -> np.ndarray:
     """(n,) bool: which of (n, 2) map positions lie in the polygon or on its edge (metres)."""
-    polygon = np.asarray(polygon_m, np.float32)
-    return np.array(
-        [cv2.pointPolygonTest(polygon, (float(x), float(y)), False) >= 0 for x, y in positions_m], bool
-    )
+    polygon = np.asarray(polygon_m, float)
+    # OpenCV thinks in single precision: national grids would lose their centimetres
+    origin = polygon[0]
+    shape, points = (polygon - origin).astype(np.float32), (positions_m - origin).tolist()
+    return np.array([cv2.pointPolygonTest(shape, (x, y), False) >= 0 for x, y in points], bool)
 
 
 def live_metrics(environment: Environment) -> dict[str, Any] | None:

@@ -36,7 +36,11 @@ class ExportJobAdmin(admin.ModelAdmin):
         job = ExportJob.objects.filter(pk=job_id, status=ExportJob.Status.DONE).first()
         if job is None or not self.has_view_permission(request, job):
             raise Http404
-        return FileResponse(job.file.open(), as_attachment=True, filename=job.file.name.rpartition("/")[2])
+        try:
+            file = job.file.open()
+        except FileNotFoundError as error:
+            raise Http404("The file is not there any more.") from error
+        return FileResponse(file, as_attachment=True, filename=job.file.name.rpartition("/")[2])
 
     @admin.display(description="file")
     def download(self, job: ExportJob) -> str:

@@ -5,6 +5,6 @@ from celery import shared_task
 from exports import services
 
 
-@shared_task(name="exports.run", time_limit=250)
+@shared_task(name="exports.run", time_limit=1200, soft_time_limit=1180)
 def run(job_id: str) -> None:
     services.export_run(job_id=job_id)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import zlib
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from celery import current_app
@@ -14,19 +17,36 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from environments.models import Environment, Role
 from environments.services import membership_set
 from fixtures.scene import Scene, SceneConfig, demo_config
-from spoton.sites import scene_end, scene_record, site_load
+from spoton.sites import scene_record, site_load
 from tracking.models import ProcessingTask
 from tracking.services import task_start
-
-__all__ = ["FIRST", "USER", "demo_folder", "live_addresses_set", "password", "scene_end", "setup", "site", "start", "user_ensure"]
 
 USER = "demo"
 # processed at once, and the one whose footage is made meanwhile
 FIRST, SECOND = "campus", "factory"
 
 
-def demo_folder(slug: str) -> Path:
-    return settings.ENV.footage_dir / f"demo-{slug}"
+def demo_folder(slug: str, config: SceneConfig | None = None) -> Path:
+    """Where a scene of the site lies; scenes of other length or crowd than the demo's have folders of their own."""
+    name = f"demo-{slug}"
+    if config is not None and config != demo_config(slug):
+        name += f"-{config.duration_s:g}s-{config.people}p"
+    return settings.ENV.footage_dir / name
+
+
+def variant(slug: str, *, seconds: float | None, people: int | None) -> SceneConfig:
+    """The demo's scene, or one of other length or crowd, on a day of its own.
+
+    Raises:
+        SceneConfigError: impossible values.
+    """
+    usual = demo_config(slug)
+    config = replace(usual, duration_s=seconds or usual.duration_s, people=people or usual.people)
+    if config == usual:
+        return usual
+    # recordings of one camera must not overlap in time
+    days = 1 + zlib.crc32(f"{config.duration_s}|{config.people}".encode()) % 10000
+    return replace(config, started_at=usual.started_at - timedelta(days=days))
 
 
 def setup(slug: str, config: SceneConfig | None = None) -> Scene:
@@ -38,7 +58,7 @@ def setup(slug: str, config: SceneConfig | None = None) -> Scene:
         return scene_record(
             environment=environment,
             config=config or demo_config(slug),
-            folder=demo_folder(slug),
+            folder=demo_folder(slug, config),
             on_progress=update,
         )
 

@@ -52,12 +52,10 @@ class Env(BaseSettings):
     batch_seconds: float = Field(1.0, gt=0.05, le=10, description="length of one recorded batch")
     window_batches: int = Field(6, ge=1, le=64, description="batches of one task in flight at once")
     frame_ttl_seconds: int = Field(60, ge=5, le=3600, description="life of a frame in the frame store")
-    frame_store_mb: int = Field(192, ge=16, le=65536, description="size of the frame store")
 
     proxies: int = Field(0, ge=0, le=8, description="reverse proxies in front whose X-Forwarded-For counts")
     access_token_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_days: int = Field(14, ge=1, le=365)
-    flower_url: str = ""
 
     @field_validator("allowed_hosts", "cors_origins", "stream_hosts", "media_roots", mode="before")
     @classmethod
@@ -164,11 +162,13 @@ def service_urls(env: Env) -> tuple[str, str]:
 def _unknown_names() -> list[str]:
     known = {str(field.validation_alias or PREFIX + name.upper()) for name, field in Env.model_fields.items()}
     known.add("SPOTON_TEST_NO_SKIP")
+    # without the prefix, which would make all of them look alike
+    short = {name.removeprefix(PREFIX): name for name in known}
     problems = []
     for name in sorted(os.environ):
         # pydantic takes names in lower case too, so these can be mistyped as well
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            close = difflib.get_close_matches(name.upper().removeprefix(PREFIX), short, n=1)
+            hint = f"; did you mean {short[close[0]]}?" if close else ""
             problems.append(f"{name}: no such setting{hint}")
     return problems

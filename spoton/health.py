@@ -11,6 +11,9 @@ from spoton.api.envelope import timestamp_utc
 from tracking.devices import live_workers
 from tracking.redis import redis_client
 
+# without one of each, tasks do not go on or pictures are missing
+NEEDED = ("associate", "background", "maintenance", "media")
+
 
 def live(request: HttpRequest) -> JsonResponse:
     """The web process answers."""
@@ -61,4 +64,10 @@ def _workers() -> dict[str, Any]:
     devices = sorted(queue for queue in workers.values() if queue)
     if not devices:
         return {"status": "degraded", "message": "No perceive worker is running; start `manage.py workers`."}
+    missing = sorted(kind for kind in NEEDED if not any(name.startswith(f"{kind}@") for name in workers))
+    if missing:
+        return {
+            "status": "degraded",
+            "message": f"No worker of these kinds is running: {', '.join(missing)}.",
+        }
     return {"status": "healthy", "count": len(workers), "devices": devices}

@@ -178,8 +178,9 @@ SPECTACULAR_SETTINGS = {
 
 CELERY_BROKER_URL = celery_broker_url(REDIS_URL) if REDIS_URL else "redis://no-redis-is-running"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# one message is some seconds of work; a killed worker's message comes back after this long at the latest
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300}
+# Longer than the longest job (rendering, exports), or it would be given to a second worker. Nothing waits this long
+# for a killed worker: the tasks' messages are few seconds of work and are sent again by the watchdog.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2400}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
@@ -194,7 +195,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TASK_ROUTES = {
     "workers.associate": {"queue": "associate"},
-    "workers.*": {"queue": "maintenance"},
+    "workers.*": {"queue": "media"},
     "exports.*": {"queue": "exports"},
     "analytics.*": {"queue": "reports"},
     "tracking.*": {"queue": "maintenance"},

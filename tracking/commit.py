@@ -17,6 +17,9 @@ from tracking.record import TrackRows, record_tracks
 
 Status = ProcessingTask.Status
 
+# problems of one camera that a task keeps by their words
+MOST_PROBLEMS = 20
+
 
 @dataclass(frozen=True)
 class BatchInput:
@@ -73,10 +76,11 @@ def commit_ready_batches(*, task_id: str, associate: Associate, most: int = 8) -
 
 
 def close_task(*, task_id: str, finish: Callable[[ProcessingTask, bytes], TrackRows]) -> None:
-    """Write the trajectories of the tracks that a stopped task left open, once."""
+    """Write the trajectories of the tracks that a stopped or failed task left open, once."""
     with transaction.atomic():
         _own(task_id)
-        task = ProcessingTask.objects.filter(pk=task_id, status=Status.STOPPED).first()
+        ended = (Status.STOPPED, Status.FAILED)
+        task = ProcessingTask.objects.filter(pk=task_id, status__in=ended).first()
         checkpoint = Checkpoint.objects.filter(task_id=task_id).first()
         if task is None or checkpoint is None:
             return
@@ -148,12 +152,29 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Non
     task.progressed_at = now
     # the fence: another owner that committed this batch meanwhile makes the whole transaction void
     fenced = ProcessingTask.objects.filter(pk=task.pk, batches_done=batch.number)
-    if not fenced.update(batches_done=task.batches_done, progressed_at=now):
+    totals = _totals(task.camera_totals, output.cameras)
+    if not fenced.update(batches_done=task.batches_done, progressed_at=now, camera_totals=totals):
         raise RuntimeError(f"batch {batch.number} of task {task.pk} was committed by another owner")
     if batch.last:
         # asked to stop (or failed) while we worked: this batch still counts, the final state stays
         going_on = ProcessingTask.objects.filter(pk=task.pk, status=Status.PROCESSING)
         going_on.update(status=Status.COMPLETED, finished_at=now)
+
+
+def _totals(before: dict[str, Any], reports: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Frames and problems per camera with one batch more; the first problems tell most, the rest are counted."""
+    totals = {}
+    for camera, report in reports.items():
+        known = before.get(camera, {"frames": 0, "problems": [], "more_problems": 0})
+        messages = {problem["message"] for problem in known["problems"]}
+        new = [problem for problem in report["problems"] if problem["message"] not in messages]
+        room = MOST_PROBLEMS - len(known["problems"])
+        totals[camera] = {
+            "frames": known["frames"] + report["frames"],
+            "problems": [*known["problems"], *new[:room]],
+            "more_problems": known["more_problems"] + len(new[room:]),
+        }
+    return {**before, **totals}
 
 
 def _own(task_id: str) -> None:

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from environments.errors import DomainError
@@ -22,9 +24,15 @@ from tracking.redis import async_redis_client
 
 log = logging.getLogger(__name__)
 
-NOT_AUTHENTICATED, UNKNOWN, TASK_ENDED = 4401, 4404, 4409
+NOT_AUTHENTICATED, UNKNOWN, TOO_SLOW, TASK_ENDED = 4401, 4404, 4408, 4409
 # the state is sent again at most this often while batches arrive
 STATUS_EVERY_S = 1.0
+# whether the user may still listen is asked again at most this often
+RECHECK_EVERY_S = 5.0
+# pictures sent to a viewer who has not acknowledged them: 5 s of four cameras at 10 per second
+MOST_UNACKNOWLEDGED = 200
+# a viewer who acknowledges nothing for this long while behind is told to come back
+PATIENCE_S = 20.0
 # messages larger than this are no requests of ours
 MOST_BYTES = 16 * 1024
 
@@ -37,6 +45,7 @@ class TaskConsumer(AsyncWebsocketConsumer):
 
     task: ProcessingTask
     _joined = False
+    _checked = 0.0
 
     async def connect(self) -> None:
         user = self.scope.get("user")
@@ -107,9 +116,27 @@ class TaskConsumer(AsyncWebsocketConsumer):
         await self.send_error(code, message)
         await self.close(code=close_code)
 
-    async def find_task(self) -> ProcessingTask:
-        task_id = self.scope["url_route"]["kwargs"]["task_id"]
-        return await database_sync_to_async(selectors.task_get)(user=self.scope["user"], task_id=task_id)
+    @database_sync_to_async
+    def find_task(self) -> ProcessingTask:
+        self._checked = time.monotonic()
+        # the user as they are now: they may have been deactivated, or have left the environment
+        user = get_user_model().objects.filter(pk=self.scope["user"].pk).first() or AnonymousUser()
+        return selectors.task_get(user=user, task_id=self.scope["url_route"]["kwargs"]["task_id"])
+
+    async def still_allowed(self) -> bool:
+        """Whether the user may go on listening; closes the socket if not. Asks every few seconds at most."""
+        if time.monotonic() - self._checked < RECHECK_EVERY_S:
+            return True
+        return await self.reload_task()
+
+    async def reload_task(self) -> bool:
+        """The task as it is now; closes the socket when the user may not see it any more."""
+        try:
+            self.task = await self.find_task()
+        except DomainError as error:
+            await self.refuse(error.code, error.message, UNKNOWN)
+            return False
+        return True
 
 
 class TrackingConsumer(TaskConsumer):
@@ -128,6 +155,8 @@ class TrackingConsumer(TaskConsumer):
 
     async def batch_committed(self, event: dict[str, Any]) -> None:
         """A notice of `tracking.publish`."""
+        if not await self.still_allowed():
+            return
         updates = await self.redis.get(updates_key(self.task.pk, event["number"]))
         for update in json.loads(updates) if updates else []:
             await self.send_numbered("tracking_update", update)
@@ -136,6 +165,8 @@ class TrackingConsumer(TaskConsumer):
 
     async def task_changed(self, event: dict[str, Any]) -> None:
         """A notice of `tracking.publish`."""
+        if not await self.reload_task():
+            return
         await self.send_status()
         if self.task.status in ProcessingTask.FINAL:
             await self.close(code=TASK_ENDED)
@@ -157,11 +188,14 @@ class TrackingConsumer(TaskConsumer):
 class FramesConsumer(TaskConsumer):
     """`/ws/frames/{task_id}`: the pictures of committed instants, one binary message each.
 
-    A viewer that cannot keep up skips: while one batch is being sent, older waiting batches give way to the
-    newest.
+    A viewer acknowledges what arrived (`{"type": "ack", "seq": n}`, now and then). One that cannot keep up skips:
+    beyond a bound of unacknowledged pictures nothing is sent, and waiting batches give way to the newest; one that
+    stays behind is closed with 4408.
     """
 
     seq = 0
+    acknowledged = 0
+    _behind_since: float | None = None
     max_rate = 10.0
 
     async def opened(self) -> None:
@@ -180,7 +214,14 @@ class FramesConsumer(TaskConsumer):
         await super().disconnect(code)
 
     def requests(self) -> dict[str, Any]:
-        return {"subscribe": self.on_subscribe}
+        return {"subscribe": self.on_subscribe, "ack": self.on_ack}
+
+    async def on_ack(self, message: dict[str, Any]) -> None:
+        seq = message.get("seq")
+        if isinstance(seq, bool) or not isinstance(seq, int) or not self.acknowledged <= seq <= self.seq:
+            await self.send_error("validation_error", "`seq` must be the number of a picture that was sent.")
+            return
+        self.acknowledged, self._behind_since = seq, None
 
     async def on_subscribe(self, message: dict[str, Any]) -> None:
         cameras, rate = message.get("cameras", self.cameras), message.get("max_rate", self.max_rate)
@@ -191,26 +232,50 @@ class FramesConsumer(TaskConsumer):
                 f"`cameras` must be some of {', '.join(self.task.cameras)}, `max_rate` above 0 and at most 60.",
             )
             return
-        self.cameras, self.max_rate = cameras, float(rate)
+        # in the task's order, each once, however often it was named
+        self.cameras = [camera for camera in self.task.cameras if camera in cameras]
+        self.max_rate = float(rate)
         await self.send_json({"type": "subscribed", "cameras": self.cameras, "max_rate": self.max_rate})
 
     async def batch_committed(self, event: dict[str, Any]) -> None:
         """A notice of `tracking.publish`."""
+        if not await self.still_allowed():
+            return
         self._newest = event
         self._wake.set()
         await self.keep_watching()
 
     async def task_changed(self, event: dict[str, Any]) -> None:
         """A notice of `tracking.publish`."""
-        self.task = await self.find_task()
-        if self.task.status in ProcessingTask.FINAL:
+        if await self.reload_task() and self.task.status in ProcessingTask.FINAL:
             await self.close(code=TASK_ENDED)
 
     async def keep_watching(self) -> None:
-        await self.redis.set(f"spoton:watched:{self.task.pk}", 1, ex=frames.WATCH_SECONDS)
+        await self.redis.set(frames.watched_key(self.task.pk), 1, ex=frames.WATCH_SECONDS)
 
     async def send_frames(self) -> None:
         """Runs until the socket closes."""
+        try:
+            await self._send_newest_batches()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("the pictures of task %s broke off for one viewer", self.task.pk)
+            await self.close(code=1011)
+
+    async def keeps_up(self) -> bool:
+        """Whether the viewer can take another picture; closes the socket of one that stays behind."""
+        if self.seq - self.acknowledged < MOST_UNACKNOWLEDGED:
+            return True
+        now = time.monotonic()
+        self._behind_since = self._behind_since or now
+        if now - self._behind_since > PATIENCE_S:
+            await self.refuse(
+                "too_slow", "Pictures arrive faster than you take them; subscribe to fewer.", TOO_SLOW
+            )
+        return False
+
+    async def _send_newest_batches(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -219,6 +284,8 @@ class FramesConsumer(TaskConsumer):
             instants = [u["global_frame_index"] for u in json.loads(updates)] if updates else []
             for instant in self.thinned(instants):
                 for camera in self.cameras:
+                    if not await self.keeps_up():
+                        continue
                     data = await self.redis.get(frames.frame_key(self.task.pk, camera, instant))
                     if data:
                         await self.send_frame(camera, frames.StoredFrame.from_bytes(data))

@@ -114,10 +114,10 @@ def reply(*, reply_to: str, frame: StoredFrame | None) -> None:
     pipeline.execute()
 
 
-def watch(task_id: Any) -> None:
-    """Somebody looks at the task: perception should put its frames here for a while."""
-    redis_client().set(f"spoton:watched:{task_id}", 1, ex=WATCH_SECONDS)
+def watched_key(task_id: Any) -> str:
+    """Set, for WATCH_SECONDS, by those who look at the task: perception then puts its frames here."""
+    return f"spoton:watched:{task_id}"
 
 
 def is_watched(task_id: Any) -> bool:
-    return bool(redis_client().exists(f"spoton:watched:{task_id}"))
+    return bool(redis_client().exists(watched_key(task_id)))

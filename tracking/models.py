@@ -68,6 +68,9 @@ class ProcessingTask(models.Model):
     batches_total = models.PositiveIntegerField(null=True, help_text="None for live tasks.")
     batches_scheduled = models.PositiveIntegerField(default=0)
     batches_done = models.PositiveIntegerField(default=0)
+    camera_totals = models.JSONField(
+        default=dict, help_text="Per camera over the whole task: frames, and the first problems met."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, help_text="When the first batch was scheduled.")
     progressed_at = models.DateTimeField(null=True, help_text="When the last batch was committed.")

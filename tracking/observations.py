@@ -58,6 +58,16 @@ def lease(*, task_id: str, number: int, camera: str, owner: str) -> bool:
     return bool(client.set(key, owner, nx=True, ex=LEASE_SECONDS)) or client.get(key) == owner.encode()
 
 
+def leased(*, task_id: str, pairs: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those (batch, camera) pairs that some worker is at."""
+    if not pairs:
+        return set()
+    pipeline = redis_client().pipeline(transaction=False)
+    for number, camera in pairs:
+        pipeline.exists(f"{_key(task_id, number, camera)}:lease")
+    return {pair for pair, held in zip(pairs, pipeline.execute(), strict=True) if held}
+
+
 def renew_lease(*, task_id: str, number: int, camera: str) -> None:
     redis_client().expire(f"{_key(task_id, number, camera)}:lease", LEASE_SECONDS)
 

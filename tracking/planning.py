@@ -39,6 +39,7 @@ def plan_recorded(*, cameras: Sequence[Camera], start: datetime, end: datetime, 
                 "uri": recording.uri,
                 "started_at": (recording.started_at + offset).timestamp(),
                 "duration_s": recording.duration_s,
+                "fps": recording.fps,
             }
             for recording in recordings_overlapping(camera=camera, start=start - offset, end=end - offset)
         ]
@@ -155,6 +156,7 @@ def _live_segment(task: ProcessingTask, instants: list[int]) -> list[dict[str, A
             "uri": "",
             "started_at": task.start.timestamp(),
             "duration_s": None,
+            "fps": None,
             "instants": instants,
             "times_s": times,
         }

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from tracking import observations
+from tracking import observations, publish
 from tracking.devices import DEFAULT_QUEUE, live_device_queues
-from tracking.models import ProcessingTask
+from tracking.models import Checkpoint, ProcessingTask
 from tracking.planning import batch_message
 from tracking.redis import redis_client
 from tracking.timeseries import partitions_ensure
@@ -28,6 +28,8 @@ PERCEIVE, ASSOCIATE, PREPARE, SCHEDULE = (
 )
 # a task without progress for this long is asked for again what is missing
 STALL_SECONDS = 8
+# the end of a task is announced again for so long: a notice may be lost, and viewers wait for it
+ANNOUNCED_SECONDS = 10
 # in real time, batches are perceived this far ahead of the moment they would have been captured
 LEAD_SECONDS = 0.5
 
@@ -116,7 +118,18 @@ def watch_tasks() -> list[str]:
         if stalled and redis_client().set(f"spoton:nudge:{task.pk}", 1, nx=True, ex=STALL_SECONDS):
             _help(task)
             helped.append(str(task.pk))
+    _finish_ended()
     return helped
+
+
+def _finish_ended() -> None:
+    """Close what ended while somebody was killed: open trajectories, and viewers who were not told."""
+    ended = (Status.STOPPED, Status.FAILED)
+    for task_id in Checkpoint.objects.filter(task__status__in=ended).values_list("task_id", flat=True):
+        associate_later(str(task_id))
+    lately = timezone.now() - timedelta(seconds=ANNOUNCED_SECONDS)
+    for task_id in ProcessingTask.objects.filter(finished_at__gte=lately).values_list("pk", flat=True):
+        publish.task_changed(task_id=task_id)
 
 
 def _help(task: ProcessingTask) -> None:
@@ -128,6 +141,11 @@ def _help(task: ProcessingTask) -> None:
         return
     pending = range(task.batches_done, task.batches_scheduled)
     lacking = observations.missing(task_id=task_id, numbers=pending, cameras=task.cameras)
+    held = observations.leased(task_id=task_id, pairs=lacking)
+    lacking = [pair for pair in lacking if pair not in held]
+    if held:
+        # somebody is at it, merely slowly: only the next batch is worth a second message, if it has no worker
+        lacking = [pair for pair in lacking if pair[0] == task.batches_done]
     if task.mode == ProcessingTask.Mode.RECORDED:
         if lacking:
             log.warning("task %s stands still, asking again for %d camera batches", task_id, len(lacking))
@@ -142,7 +160,9 @@ def _help(task: ProcessingTask) -> None:
 
 def _send(task: ProcessingTask, pairs: list[tuple[int, str]], instants: list[int] | None = None) -> None:
     queues = _device_queues()
-    place = {camera: queues[i % len(queues)] for i, camera in enumerate(task.cameras)}
+    # tasks begin at different devices, so that several small ones do not share the first; results do not depend on it
+    first = task.pk.int % len(queues)
+    place = {camera: queues[(first + i) % len(queues)] for i, camera in enumerate(task.cameras)}
     for number, camera in pairs:
         message = batch_message(task, number, camera, instants)
         current_app.send_task(PERCEIVE, args=[message], queue=place[camera])

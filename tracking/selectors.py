@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db import connection
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
@@ -152,32 +151,20 @@ def _not_chosen(requested: str) -> dict[str, Any]:
 
 
 def _camera_status(task: ProcessingTask, batches: list[Batch]) -> dict[str, dict[str, Any]]:
-    frames_in_all = _frames_in_all(task)
     live = live_counts(str(task.pk)) if task.mode == ProcessingTask.Mode.LIVE else {}
     seconds = sum(batch.instants for batch in batches) / task.fps
     result = {}
     for camera in task.cameras:
+        totals = task.camera_totals.get(camera, {"frames": 0, "problems": []})
         reports = [batch.cameras[camera] for batch in batches if camera in batch.cameras]
         frames = sum(report["frames"] for report in reports)
         result[camera] = {
-            "frames": frames_in_all.get(camera, 0),
+            "frames": totals["frames"],
             "fps": round(frames / seconds, 2) if seconds else None,
             "dropped": live.get(camera, {}).get("dropped", 0),
-            "problems": [p for report in reports for p in report["problems"]][:20]
-            + live.get(camera, {}).get("problems", []),
+            "problems": totals["problems"] + live.get(camera, {}).get("problems", []),
         }
     return result
-
-
-def _frames_in_all(task: ProcessingTask) -> dict[str, int]:
-    """Frames of each camera over the whole task."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT camera.key, sum((camera.value->>'frames')::int) FROM tracking_batch, jsonb_each(cameras) camera"
-            " WHERE task_id = %s GROUP BY 1",
-            [task.pk],
-        )
-        return dict(cursor.fetchall())
 
 
 def _rate(batches: list[Batch]) -> float | None:

@@ -19,6 +19,7 @@ class Segment:
         duration_s: length of the source, None for live.
         instants: numbers of the synchronised instants, ascending.
         times_s: their times on the source's clock, seconds since its first frame.
+        fps: frames per second of an image folder, which does not tell by itself.
     """
 
     uri: str
@@ -26,6 +27,7 @@ class Segment:
     duration_s: float | None
     instants: tuple[int, ...]
     times_s: tuple[float, ...]
+    fps: float | None = None
 
 
 @dataclass(frozen=True)

@@ -120,14 +120,17 @@ class Perceiver:
             return
         for segment in batch.segments:
             try:
-                source = self._source(segment.uri)
+                source = self._source(segment)
                 learn = partial(self._background, source, segment)
                 detector = self._detector(batch, _background_key(segment), learn)
                 for chunk in _chunked(self._decoded(source, segment, batch, clock), DETECT_AT_ONCE):
                     yield detector, chunk
                 problems += _problems_within(source, segment, batch.tolerance_s)
             except SourceUnreadableError as error:
-                problems.append({"frame": None, "time_s": segment.times_s[0], "message": str(error)})
+                log.warning("camera %s: %s", batch.camera, error)
+                # viewers learn which file, not where it lies
+                message = str(error).replace(segment.uri, Path(segment.uri).name)
+                problems.append({"frame": None, "time_s": segment.times_s[0], "message": message})
 
     def _decoded(
         self, source: Source, segment: Segment, batch: FrameBatch, clock: dict[str, float]
@@ -137,14 +140,15 @@ class Perceiver:
             i, frame = item
             yield BatchFrame(segment.instants[i], frame.index, segment.started_at + frame.time_s, frame.image)
 
-    def _source(self, uri: str) -> Source:
-        source = self._sources.get(uri)
+    def _source(self, segment: Segment) -> Source:
+        key = f"{segment.uri}|{segment.fps}"
+        source = self._sources.get(key)
         if source is None:
             try:
-                source = open_source(uri, policy=self._policy)
+                source = open_source(segment.uri, policy=self._policy, fps=segment.fps)
             except EngineError as error:
                 raise SourceUnreadableError(str(error)) from error
-            self._sources.put(uri, source)
+            self._sources.put(key, source)
         return source
 
     def _background(self, source: Source, segment: Segment) -> bytes:

@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that starting a worker is quick and workers o
 from __future__ import annotations
 
 import logging
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tracking import frames, observations, schedule, services
 from tracking.redis import redis_client
 
 if TYPE_CHECKING:
+    from workers.batches import FrameBatch
     from workers.perceive import BatchFrame, Perceiver
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,13 @@ def prepare_task(self: Task, task_id: str) -> None:
     except EngineError as error:
         services.task_fail(task_id=task_id, code="model_unavailable", message=str(error))
         return
+    except Exception as error:
+        if self.request.retries >= self.max_retries:
+            log.exception("task %s could not be prepared", task_id)
+            message = f"The models could not be loaded: {type(error).__name__}. See the worker's log."
+            services.task_fail(task_id=task_id, code="internal_error", message=message)
+            return
+        raise self.retry(exc=error, countdown=1) from error
     services.task_prepared(
         task_id=task_id, detector=services.Choice(**detector), embedder=services.Choice(**embedder)
     )
@@ -56,6 +65,8 @@ def perceive(self: Task, message: dict[str, Any]) -> None:
 
     batch = FrameBatch.from_message(message)
     place = {"task_id": batch.task_id, "number": batch.number, "camera": batch.camera}
+    if not services.batch_wanted(task_id=batch.task_id, number=batch.number):
+        return
     if observations.exists(**place):
         # a duplicate; association may have missed the first one's notice
         schedule.associate_later(batch.task_id)
@@ -64,7 +75,7 @@ def perceive(self: Task, message: dict[str, Any]) -> None:
         return
     try:
         watched = not batch.live and frames.is_watched(batch.task_id)
-        observed = perceiver().perceive(batch, on_frame=_keep_frame if watched else None)
+        observed = perceiver().perceive(batch, on_frame=_FrameSink(place, watched))
     except EngineError as error:
         services.task_fail(task_id=batch.task_id, code="perception_failed", message=str(error))
         return
@@ -114,7 +125,7 @@ def associate(self: Task, task_id: str) -> None:
         raise self.retry(exc=error, countdown=1) from error
 
 
-@shared_task(name="workers.fetch_frame", time_limit=30)
+@shared_task(name="workers.fetch_frame", time_limit=120, soft_time_limit=110)
 def fetch_frame(task_id: str, camera: str, instant: int, reply_to: str) -> None:
     """Decode one frame of a recording for somebody who waits for it, and keep it in the frame store."""
     from workers.edge.media import decode_frame
@@ -122,7 +133,7 @@ def fetch_frame(task_id: str, camera: str, instant: int, reply_to: str) -> None:
     frames.reply(reply_to=reply_to, frame=decode_frame(task_id, camera, instant))
 
 
-@shared_task(name="workers.probe_recording", time_limit=300)
+@shared_task(name="workers.probe_recording", time_limit=1200, soft_time_limit=1180)
 def probe_recording(recording_id: str) -> None:
     """Read a recording's length, rate, size and troubles, and a preview for its camera."""
     from workers.edge.media import probe
@@ -157,11 +168,22 @@ def source_policy() -> Any:
     )
 
 
-def _keep_frame(batch: Any, frame: BatchFrame) -> None:
-    from workers.edge.media import stored_frame
+class _FrameSink:
+    """Takes every perceived frame: keeps the lease of a slow batch, and pictures for those who watch."""
 
-    kept = stored_frame(frame, width=PREVIEW_WIDTH, quality=PREVIEW_QUALITY)
-    frames.put(task_id=batch.task_id, camera=batch.camera, frame=kept)
+    def __init__(self, place: dict[str, Any], watched: bool) -> None:
+        self._place, self._watched = place, watched
+        self._renewed = time.monotonic()
+
+    def __call__(self, batch: FrameBatch, frame: BatchFrame) -> None:
+        if time.monotonic() - self._renewed > observations.LEASE_SECONDS / 4:
+            observations.renew_lease(**self._place)
+            self._renewed = time.monotonic()
+        if self._watched:
+            from workers.edge.media import stored_frame
+
+            kept = stored_frame(frame, width=PREVIEW_WIDTH, quality=PREVIEW_QUALITY)
+            frames.put(task_id=batch.task_id, camera=batch.camera, frame=kept)
 
 
 def _cached_background(key: str, compute: Any) -> bytes:

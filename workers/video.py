@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -69,8 +70,10 @@ def track_video(
     tracker = MultiCameraTracker([CameraView(CAMERA, info.image_size, model)])
     perceiver = Perceiver(policy=policy, models_dir=models_dir, device=device)
     begun, frames, problems, rows = time.perf_counter(), 0, [], []
-    for number, first in enumerate(range(0, info.frame_count, BATCH_FRAMES)):
-        instants = tuple(range(first, min(first + BATCH_FRAMES, info.frame_count)))
+    # gaps in the numbering of an image folder make it longer than its images
+    total = max(info.frame_count, math.ceil(info.duration_s * info.fps - 1e-6))
+    for number, first in enumerate(range(0, total, BATCH_FRAMES)):
+        instants = tuple(range(first, min(first + BATCH_FRAMES, total)))
         times = tuple(i / info.fps for i in instants)
         batch = FrameBatch(
             task_id=str(video),
@@ -89,8 +92,12 @@ def track_video(
         problems += observed.problems
         frames += len(observed.instants)
         rows += tracker.process([observed], instants, times).detections
-        on_progress(instants[-1] + 1, info.frame_count)
+        on_progress(instants[-1] + 1, total)
     perceiver.close()
+    if frames < info.frame_count:
+        left_out = f"{info.frame_count - frames} of {info.frame_count} frames were left out"
+        left_out += ": unreadable, or too close to another in time"
+        problems.append({"frame": None, "time_s": 0.0, "message": left_out})
     _write(out, rows)
     return VideoReport(
         frames=frames,

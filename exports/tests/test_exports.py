@@ -135,7 +135,9 @@ def test_unknown_jobs_are_ignored():
     services.export_run(job_id="00000000-0000-4000-8000-000000000000")
 
 
-def test_a_failure_is_recorded_without_inner_secrets_and_can_be_repeated(operator, recorded, settings, tmp_path):
+def test_a_failure_is_recorded_without_inner_secrets_and_can_be_repeated(
+    operator, recorded, settings, tmp_path
+):
     """The disk is not writable: the job says so in words; run again it succeeds and forgets the error."""
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")

@@ -88,7 +88,9 @@ def workers(
     if "background" in only:
         specs.append(_worker("background", "exports,reports", _child_env(env, 1)))
         # by itself: what it does keeps tasks going and must not wait behind a long export
-        specs.append(_worker("maintenance", "maintenance,media", _child_env(env, 1)))
+        specs.append(_worker("maintenance", "maintenance", _child_env(env, 1)))
+        # single pictures and the look into new recordings: somebody waits for them
+        specs.append(_worker("media", "media", _child_env(env, 1)))
     return specs
 
 

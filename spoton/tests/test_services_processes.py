@@ -49,9 +49,9 @@ def test_each_gpu_has_a_worker_that_sees_only_this_one():
     ("only", "names"),
     [
         (["associate"], ["associate"]),
-        (["background"], ["background", "maintenance"]),
+        (["background"], ["background", "maintenance", "media"]),
         (["perceive", "associate"], ["perceive-cpu.0", "associate"]),
-        (processes.WORKER_KINDS, ["perceive-cpu.0", "associate", "background", "maintenance"]),
+        (processes.WORKER_KINDS, ["perceive-cpu.0", "associate", "background", "maintenance", "media"]),
     ],
 )
 def test_only_some_kinds(only, names):

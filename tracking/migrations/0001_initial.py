@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('batches_total', models.PositiveIntegerField(help_text='None for live tasks.', null=True)),
                 ('batches_scheduled', models.PositiveIntegerField(default=0)),
                 ('batches_done', models.PositiveIntegerField(default=0)),
+                ('camera_totals', models.JSONField(default=dict, help_text='Per camera over the whole task: frames, and the first problems met.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('started_at', models.DateTimeField(help_text='When the first batch was scheduled.', null=True)),
                 ('progressed_at', models.DateTimeField(help_text='When the last batch was committed.', null=True)),

@@ -205,7 +205,9 @@ def test_bodies_that_are_no_objects_are_refused(yard, api_of, operator, body):
 
 
 @pytest.mark.parametrize(
-    "body", ["{", "{'a': 1}", '{"fps": NaN}', "\x00", "[" * 100_000, b"\xff\xfe{}"], ids=lambda body: repr(body[:9])
+    "body",
+    ["{", "{'a': 1}", '{"fps": NaN}', "\x00", "[" * 100_000, b"\xff\xfe{}"],
+    ids=lambda body: repr(body[:9]),
 )
 def test_malformed_json_is_refused(yard, api_of, operator, body):
     answer = api_of(operator).post(f"{TASKS}/start", body, content_type="application/json")
@@ -243,7 +245,11 @@ def test_unknown_cameras_are_named(yard, api_of, operator):
 
 def test_status_of_a_running_task(running, api_of, viewer):
     data = api_of(viewer).get(f"{TASKS}/{running.pk}/status").json()["data"]
-    assert (data["status"], data["progress"], data["batches"]) == ("PROCESSING", 0.2, {"done": 2, "total": 10})
+    assert (data["status"], data["progress"], data["batches"]) == (
+        "PROCESSING",
+        0.2,
+        {"done": 2, "total": 10},
+    )
     assert data["camera_status"]["c01"]["frames"] == 20
     assert data["stages"]["detect"] == {"median_ms": 0.1, "p95_ms": 0.1}, "ms per frame"
     assert {"associate", "record"} <= set(data["stages"])
@@ -343,7 +349,13 @@ def test_browsers_ask_for_pictures_their_own_way(pictures, api_of, viewer, accep
 
 @pytest.mark.parametrize(
     ("query", "named"),
-    [("t=noon", "t"), ("quality=1", "quality"), ("width=0", "width"), ("height=x", "height"), ("format=gif", "format")],
+    [
+        ("t=noon", "t"),
+        ("quality=1", "quality"),
+        ("width=0", "width"),
+        ("height=x", "height"),
+        ("format=gif", "format"),
+    ],
 )
 def test_wrong_options_are_named(pictures, api_of, viewer, query, named):
     error = assert_error(frame(api_of(viewer), pictures, f"c01?{query}"), 422, "validation_error")
@@ -394,7 +406,9 @@ def test_the_last_moment_of_a_task_still_has_a_picture(running, api_of, viewer):
 
 def test_a_picture_that_does_not_exist(running, api_of, viewer):
     worker = answer_media_request(None)
-    error = assert_error(frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:05Z"), 404, "frame_not_available")
+    error = assert_error(
+        frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:05Z"), 404, "frame_not_available"
+    )
     assert "no picture" in error["message"]
     worker.join()
 

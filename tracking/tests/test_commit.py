@@ -94,7 +94,9 @@ def test_one_message_does_a_bounded_amount_of_work(task):
     perceived(task, 0, 1, 2)
     redis_client().delete("associate")
     assert commit(task, most=2) == 2
-    assert queued("associate") == [("workers.associate", [str(task.pk)])], "the rest is left to another message"
+    assert queued("associate") == [("workers.associate", [str(task.pk)])], (
+        "the rest is left to another message"
+    )
     assert commit(task, most=2) == 1
 
 

@@ -63,7 +63,9 @@ def commit(task: ProcessingTask, *numbers: int, pictures: bool = False) -> None:
 def put(task, camera, instant):
     at = (START + timedelta(seconds=instant / 10)).timestamp()
     picture = f"\xff\xd8 {camera} {instant}".encode("latin-1")
-    frames.put(task_id=task.pk, camera=camera, frame=frames.StoredFrame(instant, instant, at, 640, 360, picture))
+    frames.put(
+        task_id=task.pk, camera=camera, frame=frames.StoredFrame(instant, instant, at, 640, 360, picture)
+    )
 
 
 stop = sync_to_async(task_stop)
@@ -221,7 +223,9 @@ async def test_what_is_not_understood_is_answered_and_the_socket_goes_on(task, v
         for text, code in NOT_UNDERSTOOD.items():
             await viewing.send_input({"type": "websocket.receive", "text": text})
             error = await message(viewing)
-            assert (error["type"], error["success"], error["error"]["code"]) == ("error", False, code), text[:30]
+            assert (error["type"], error["success"], error["error"]["code"]) == ("error", False, code), text[
+                :30
+            ]
             assert error["error"]["message"]
             assert error["error"]["details"] == {}
             assert error["timestamp"].endswith("Z")
@@ -265,7 +269,11 @@ async def test_pictures_of_a_committed_batch(task, viewer):
         assert image == b"\xff\xd8 c01 0"
         rest = [await picture(viewing) for _ in range(19)]
         assert [h["seq"] for h, _ in rest] == list(range(2, 21))
-        assert [(h["global_frame_index"], h["camera_id"]) for h, _ in rest[:3]] == [(0, "c02"), (1, "c01"), (1, "c02")]
+        assert [(h["global_frame_index"], h["camera_id"]) for h, _ in rest[:3]] == [
+            (0, "c02"),
+            (1, "c01"),
+            (1, "c02"),
+        ]
 
 
 async def test_watching_asks_perception_for_pictures(task, viewer):

@@ -31,7 +31,10 @@ def rows():
             (0, 41, AT + 0.004, "c02", 9, 1, box, 0.8, (12.2, 45.2)),
             (1, 42, AT + 0.1, "c02", 9, 1, box, 0.7, None),
         ],
-        positions=[(0, AT, 1, 12.1004, 45.1, 0.5, 0.25, 0.0804), (1, AT + 0.1, 1, 12.2, 45.2, 0.5, 0.25, 0.08)],
+        positions=[
+            (0, AT, 1, 12.1004, 45.1, 0.5, 0.25, 0.0804),
+            (1, AT + 0.1, 1, 12.2, 45.2, 0.5, 0.25, 0.08),
+        ],
         persons=[Person(1, AT - 20.4, AT + 0.1, np.ones(2))],
     )
 
@@ -99,6 +102,8 @@ def test_who_is_only_expected_somewhere_is_on_the_map_not_in_a_view(task):
 
 
 def test_moments_are_written_in_utc_with_milliseconds():
-    assert isoformat(datetime(2026, 5, 4, 10, tzinfo=timezone(timedelta(hours=2)))) == "2026-05-04T08:00:00.000Z"
+    assert (
+        isoformat(datetime(2026, 5, 4, 10, tzinfo=timezone(timedelta(hours=2)))) == "2026-05-04T08:00:00.000Z"
+    )
     assert isoformat(datetime(2026, 5, 4, 8, 0, 0, 999_999, UTC)) == "2026-05-04T08:00:00.999Z"
     assert from_seconds(0) == "1970-01-01T00:00:00.000Z"

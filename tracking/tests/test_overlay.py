@@ -69,7 +69,14 @@ def test_nearer_people_are_drawn_on_top():
 
 @pytest.mark.parametrize(
     "box",
-    [(-50, -80, 30, 40), (600, 300, 900, 500), (-10, -10, 700, 400), (10, 10, 10, 10), (5, 0, 40, 8), (-99, -99, -9, -9)],
+    [
+        (-50, -80, 30, 40),
+        (600, 300, 900, 500),
+        (-10, -10, 700, 400),
+        (10, 10, 10, 10),
+        (5, 0, 40, 8),
+        (-99, -99, -9, -9),
+    ],
 )
 def test_boxes_may_reach_outside_the_picture(box):
     image = black()

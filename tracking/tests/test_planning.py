@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -101,7 +102,7 @@ def test_no_frame_belongs_to_two_instants(fps):
     task = made([(0, 1000)], fps=fps, seconds=10)
     message = planning.batch_message(task, 0, "c01", range(4))
     times, tolerance = message["segments"][0]["times_s"], message["tolerance_s"]
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in itertools.pairwise(times):
         assert before + tolerance < after - tolerance
 
 
@@ -179,7 +180,9 @@ def test_only_recordings_that_cover_part_of_the_span_are_read(camera):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("offset_s", "found"), [(0.0, [0, 10]), (4.0, [4, 14]), (-4.0, [-4, 6]), (-7.0, [3])])
+@pytest.mark.parametrize(
+    ("offset_s", "found"), [(0.0, [0, 10]), (4.0, [4, 14]), (-4.0, [-4, 6]), (-7.0, [3])]
+)
 def test_a_wrong_clock_is_corrected(camera, offset_s, found):
     """The offset is added to the camera's own times, also where it decides whether a recording matters."""
     record(camera, 10, at_s=10)
@@ -198,7 +201,9 @@ def test_a_wrong_clock_moves_the_instants(camera):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("seconds", "fps", "instants"), [(1.0, 10, 10), (0.5, 25, 12), (0.1, 1, 1), (10, 60, 600)])
+@pytest.mark.parametrize(
+    ("seconds", "fps", "instants"), [(1.0, 10, 10), (0.5, 25, 12), (0.1, 1, 1), (10, 60, 600)]
+)
 def test_a_batch_lasts_as_long_as_the_operator_set(camera, settings, seconds, fps, instants):
     settings.ENV = settings.ENV.model_copy(update={"batch_seconds": seconds})
     planned = planning.plan_recorded(cameras=[camera], start=START, end=START, fps=fps)

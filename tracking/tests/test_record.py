@@ -33,7 +33,9 @@ def test_detections(task):
     assert (row.x1, row.y1, row.x2, row.y2, row.confidence) == (10.5, 20.25, 50.0, 120.125, 0.875)
     assert (row.map_x, row.map_y) == (1.5, 2.5)
     assert row.person_id == person_id(task, 1)
-    assert row.captured_at.isoformat() == "2026-05-04T08:00:00.312345+00:00", "capture time, not processing time"
+    assert row.captured_at.isoformat() == "2026-05-04T08:00:00.312345+00:00", (
+        "capture time, not processing time"
+    )
 
 
 def test_a_camera_without_calibration_has_no_positions(task):

@@ -26,7 +26,8 @@ def _native(db):
 def partitions() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = ANY(%s::regclass[])", [list(TABLES)]
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = ANY(%s::regclass[])",
+            [list(TABLES)],
         )
         return {name for (name,) in cursor.fetchall()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from collections import defaultdict, deque
 from typing import Any
 
@@ -37,6 +38,8 @@ SAMPLES = 45
 BACKGROUND_TTL_S = 600
 # a frame older than this is not of now: its camera has none at this instant
 STALE_S = 1.0
+# another host takes over a live task whose ingest process has been silent for this long
+OWNER_TTL_S = 5
 # counts and troubles are told at least this often, else they would be forgotten
 REPORT_EVERY_S = 2.0
 
@@ -192,11 +195,23 @@ class _Background:
         self._learned = now
 
 
+def _own(task_id: str, me: str) -> bool:
+    """Whether this process feeds the task: the first to ask does, until it stops asking."""
+    key, client = f"spoton:ingest:{task_id}", redis_client()
+    if client.set(key, me, nx=True, ex=OWNER_TTL_S):
+        return True
+    if client.get(key) != me.encode():
+        return False
+    client.expire(key, OWNER_TTL_S)
+    return True
+
+
 def run_ingest(*, policy: Any, stopping: threading.Event, look_every_s: float = 1.0) -> None:
     """Keep one thread per live task until told to stop."""
     from django.db import close_old_connections
 
     running: dict[str, LiveTask] = {}
+    me = uuid.uuid4().hex
     while not stopping.is_set():
         try:
             close_old_connections()
@@ -208,7 +223,10 @@ def run_ingest(*, policy: Any, stopping: threading.Event, look_every_s: float = 
             }
             for task_id in [t for t, thread in running.items() if t not in wanted or not thread.is_alive()]:
                 running.pop(task_id).stopping.set()
-            for task_id in wanted.keys() - running.keys():
+            for task_id in list(running):
+                if not _own(task_id, me):
+                    running.pop(task_id).stopping.set()
+            for task_id in filter(lambda t: _own(t, me), wanted.keys() - running.keys()):
                 running[task_id] = LiveTask(wanted[task_id], policy)
                 running[task_id].start()
         except Exception:

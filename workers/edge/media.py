@@ -40,7 +40,7 @@ def decode_frame(task_id: str, camera: str, instant: int) -> StoredFrame | None:
     message = batch_message(task, 0, camera, [instant])
     for segment in message["segments"]:
         try:
-            source = _source(segment["uri"], os.getpid())
+            source = _source(segment["uri"], segment["fps"], os.getpid())
             for _, found in frames_at(source, segment["times_s"], message["tolerance_s"]):
                 frame = BatchFrame(instant, found.index, segment["started_at"] + found.time_s, found.image)
                 kept = stored_frame(frame, width=FULL_WIDTH, quality=FULL_QUALITY)
@@ -89,8 +89,8 @@ def probe(recording_id: str) -> None:
 
 
 @lru_cache(maxsize=8)
-def _source(uri: str, process: int) -> Source:
+def _source(uri: str, fps: float | None, process: int) -> Source:
     """Open files of this process, so that neighbouring frames are decoded in one go."""
     from workers.tasks import source_policy
 
-    return open_source(uri, policy=source_policy())
+    return open_source(uri, policy=source_policy(), fps=fps)

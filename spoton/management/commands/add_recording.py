@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from datetime import datetime
+from pathlib import Path
 
 from django.core.management import BaseCommand, CommandError
 
@@ -29,6 +30,9 @@ class Command(BaseCommand):
         found = Camera.objects.filter(environment__slug=environment, slug=camera).first()
         if found is None:
             raise CommandError(f"There is no camera {camera} in {environment}.")
+        # workers run elsewhere: what is relative to here means nothing to them
+        path, query, options_of = source.partition("?")
+        source = str(Path(path).resolve()) + query + options_of
         try:
             started_at = datetime.fromisoformat(start)
             with open_source(source, policy=source_policy()) as opened:

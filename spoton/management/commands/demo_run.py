@@ -4,16 +4,16 @@ import asyncio
 import sys
 import time
 from argparse import ArgumentParser
-from dataclasses import replace
 
 from channels.layers import get_channel_layer
 from django.core.management import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from fixtures.scene import SceneConfigError, demo_config
+from fixtures.scene import SceneConfigError
 from spoton import demo
 from spoton.demo_report import report_tables
+from spoton.sites import scene_end
 from tracking.models import ProcessingTask
 from tracking.publish import group_of
 from tracking.services import task_start
@@ -36,9 +36,8 @@ class Command(BaseCommand):
     def handle(
         self, *, only_prepare: bool, seconds: float | None, people: int | None, **options: object
     ) -> None:
-        config = demo_config(demo.FIRST)
         try:
-            config = replace(config, duration_s=seconds or config.duration_s, people=people or config.people)
+            config = demo.variant(demo.FIRST, seconds=seconds, people=people)
         except SceneConfigError as error:
             raise CommandError(str(error)) from error
         scene = demo.setup(demo.FIRST, config)
@@ -48,7 +47,7 @@ class Command(BaseCommand):
             user=demo.user_ensure(),
             environment=demo.site(demo.FIRST),
             start=scene.started_at,
-            end=demo.scene_end(scene),
+            end=scene_end(scene),
             pacing=ProcessingTask.Pacing.MAX,
             detector=options["detector"],
             embedder=options["embedder"],

@@ -11,7 +11,9 @@ class Command(BaseCommand):
     help = "Starts processing the demo campus in real time."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--cameras-port", type=int, help="where the demo's recordings are played as live cameras")
+        parser.add_argument(
+            "--cameras-port", type=int, help="where the demo's recordings are played as live cameras"
+        )
 
     def handle(self, *, cameras_port: int | None, **options: object) -> None:
         if cameras_port:

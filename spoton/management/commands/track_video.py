@@ -55,7 +55,8 @@ class Command(BaseCommand):
         except EngineError as error:
             raise CommandError(str(error)) from error
         for problem in report.problems:
-            self.stderr.write(f"frame {problem['frame']}: {problem['message']}")
+            where = "" if problem["frame"] is None else f"frame {problem['frame']}: "
+            self.stderr.write(where + problem["message"])
         self.stdout.write(
             f"{out}: {report.frames} frames, {report.rows} boxes, {report.persons} persons; "
             f"{report.detector} ({report.detector_reason}), {report.embedder} ({report.embedder_reason}); "

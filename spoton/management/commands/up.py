@@ -93,7 +93,6 @@ class _Run:
         self.port = self._free_port("The web server", self.host, self.port)
         if self.flower_port:
             self.flower_port = self._free_port("Flower", "127.0.0.1", self.flower_port)
-            self.env["SPOTON_FLOWER_URL"] = f"http://localhost:{self.flower_port}"
         if self.cameras_port:
             self.cameras_port = self._free_port("The demo's cameras", "127.0.0.1", self.cameras_port)
             hosts = [*settings.ENV.stream_hosts, f"127.0.0.1:{self.cameras_port}"]

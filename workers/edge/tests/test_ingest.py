@@ -78,7 +78,9 @@ def test_a_stream_that_goes_away_is_told_and_taken_up_again(ingesting, workers, 
 
     streams.start()
     before = {name: camera["frames"] for name, camera in cameras_of(task).items()}
-    workers.run_until(lambda: all(c["frames"] > before[n] + 5 for n, c in cameras_of(task).items()), within_s=40)
+    workers.run_until(
+        lambda: all(c["frames"] > before[n] + 5 for n, c in cameras_of(task).items()), within_s=40
+    )
 
 
 def test_hosts_that_are_not_allowed_are_told_and_the_others_go_on(ingesting, workers, operator, square):

@@ -59,13 +59,11 @@ def test_a_truncated_file_is_used_as_far_as_it_goes(camera, small_scene, tmp_pat
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(whole[: len(whole) * 6 // 10])
     recording = probed(camera, broken)
-    print('TRUNC', recording.status, recording.error, recording.problems, recording.duration_s)
-    if recording.status == Recording.Status.PROBED:
-        assert 0 < recording.duration_s <= 8.0
-        assert recording.problems
-        assert {"frame_index", "time_s", "message"} == set(recording.problems[0])
-    else:
-        assert "broken.mp4" in recording.error
+    assert recording.status == Recording.Status.PROBED
+    assert 0 < recording.duration_s < 8.0
+    (problem,) = recording.problems
+    assert problem["time_s"] == pytest.approx(problem["frame_index"] / 10)
+    assert "cut off" in problem["message"]
 
 
 @pytest.mark.parametrize("content", [b"", b"this is not a video" * 100], ids=["empty", "text"])
@@ -113,7 +111,9 @@ def test_a_frame_of_a_recording(task, instant, small_scene):
     frame = decode_frame(str(task.pk), "c02", instant)
     assert (frame.instant, frame.index, frame.width, frame.height) == (instant, instant, 640, 360)
     assert frame.captured_at == pytest.approx(START.timestamp() + instant / 10, abs=1e-3)
-    assert frames.get(task_id=task.pk, camera="c02", instant=instant) == frame, "kept for the next one who asks"
+    assert frames.get(task_id=task.pk, camera="c02", instant=instant) == frame, (
+        "kept for the next one who asks"
+    )
     capture = cv2.VideoCapture(str(small_scene.videos["c02"]))
     capture.set(cv2.CAP_PROP_POS_FRAMES, instant)
     expected = capture.read()[1]
@@ -170,6 +170,8 @@ def test_a_recording_becomes_rows_whatever_was_lost_on_the_way(operator, square,
 
     workers.run_until(completed, within_s=60)
     assert lost
-    assert list(Batch.objects.filter(task=task).order_by("number").values_list("number", flat=True)) == list(range(8))
+    assert list(Batch.objects.filter(task=task).order_by("number").values_list("number", flat=True)) == list(
+        range(8)
+    )
     assert Detection.objects.filter(task=task).count() > 80
     assert Trajectory.objects.filter(task=task).exists()

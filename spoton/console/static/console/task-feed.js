@@ -5,6 +5,7 @@ import { RUNNING } from "./model.js";
 import { Playout } from "./playout.js";
 import { CLOSE, ReconnectingSocket } from "./socket.js";
 
+const ACK_EVERY = 20;
 const RATES = [15, 8, 4, 2]; // pictures per second and camera asked for; the next lower one when we are too slow
 const HIDDEN_RATE = 1;
 const LAST_PICTURES_AFTER_MS = 2500; // what is still in the buffer is played out first
@@ -68,6 +69,8 @@ export class TaskFeed extends EventTarget {
     if (!(message instanceof ArrayBuffer)) return;
     try {
       const { header, blob } = parseFrame(message);
+      // the server stops sending to viewers who do not say that pictures arrive
+      if (header.seq % ACK_EVERY === 0) this.frames.send({ type: "ack", seq: header.seq });
       this.playout.addPicture(header.camera_id, header.global_frame_index, blob);
     } catch (error) {
       console.warn("A picture was damaged on its way:", error.message);
