@@ -30,22 +30,23 @@ def demo_folder(slug: str, config: SceneConfig | None = None) -> Path:
     """Where a scene of the site lies; scenes of other length or crowd than the demo's have folders of their own."""
     name = f"demo-{slug}"
     if config is not None and config != demo_config(slug):
-        name += f"-{config.duration_s:g}s-{config.people}p"
+        name += f"-{config.duration_s:g}s-{config.people}p-{config.seed}"
     return settings.ENV.footage_dir / name
 
 
-def variant(slug: str, *, seconds: float | None, people: int | None) -> SceneConfig:
-    """The demo's scene, or one of other length or crowd, on a day of its own.
+def variant(slug: str, *, seconds: float | None, people: int | None, seed: int | None = None) -> SceneConfig:
+    """The demo's scene, or one of other length, crowd or seed, on a day of its own.
 
     Raises:
         SceneConfigError: impossible values.
     """
     usual = demo_config(slug)
-    config = replace(usual, duration_s=seconds or usual.duration_s, people=people or usual.people)
+    wished = {"duration_s": seconds, "people": people, "seed": seed}
+    config = replace(usual, **{name: value for name, value in wished.items() if value is not None})
     if config == usual:
         return usual
     # recordings of one camera must not overlap in time
-    days = 1 + zlib.crc32(f"{config.duration_s}|{config.people}".encode()) % 10000
+    days = 1 + zlib.crc32(f"{config.duration_s}|{config.people}|{config.seed}".encode()) % 10000
     return replace(config, started_at=usual.started_at - timedelta(days=days))
 
 

@@ -46,7 +46,7 @@ def report_tables(task: ProcessingTask, scene: Scene, *, elapsed_s: float, notic
 
 def _run(task: ProcessingTask, scene: Scene, batches: list[Batch], elapsed_s: float) -> Table:
     frames = sum(report["frames"] for batch in batches for report in batch.cameras.values())
-    table = Table(title="Demo campus", show_header=False, title_justify="left")
+    table = Table(title=f"Demo {scene.environment}", show_header=False, title_justify="left")
     table.add_row("Frames", f"{frames} of {len(task.cameras)} cameras, {frames / elapsed_s:.0f} per second")
     table.add_row("Time", f"{elapsed_s:.1f} s for {scene.duration_s:.0f} s of footage")
     found = Appearance.objects.filter(task=task).count()

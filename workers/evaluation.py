@@ -6,8 +6,11 @@ Ristani et al., Performance Measures and a Data Set for Multi-Target, Multi-Came
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import argparse
+import csv
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -126,3 +129,48 @@ def _identity_matches(together: Mapping[tuple[Hashable, Hashable], int]) -> int:
 
 def _order(frame: Hashable):
     return frame if isinstance(frame, tuple) else (frame,)
+
+
+def read_truth_boxes(path: Path) -> Frames:
+    """Boxes of a CSV with the columns frame, id, x1, y1, x2, y2 (pixels)."""
+    with path.open(newline="") as file:
+        rows = [
+            (int(r["frame"]), r["id"], [float(r[k]) for k in ("x1", "y1", "x2", "y2")])
+            for r in csv.DictReader(file)
+        ]
+    return _by_frame(rows)
+
+
+def read_mot(path: Path) -> Frames:
+    """Boxes of a file in MOT format: frame, id, x, y, w, h, ... (pixels)."""
+    with path.open(newline="") as file:
+        values = [(int(r[0]), r[1], [float(v) for v in r[2:6]]) for r in csv.reader(file)]
+    return _by_frame([(frame, name, [x, y, x + w, y + h]) for frame, name, (x, y, w, h) in values])
+
+
+def _by_frame(rows: list[tuple[int, str, list[float]]]) -> dict[int, tuple[list, np.ndarray]]:
+    frames: dict[int, tuple[list, list]] = {}
+    for frame, name, box in rows:
+        names, boxes = frames.setdefault(frame, ([], []))
+        names.append(name)
+        boxes.append(box)
+    return {frame: (names, np.array(boxes)) for frame, (names, boxes) in frames.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m workers.evaluation", description="Scores the boxes of one camera, at IoU 0.5."
+    )
+    parser.add_argument("--truth", type=Path, required=True, help="CSV with frame,id,x1,y1,x2,y2")
+    parser.add_argument("--tracks", type=Path, required=True, help="MOT format, as track_video writes it")
+    options = parser.parse_args(arguments)
+    truth, tracks = read_truth_boxes(options.truth), read_mot(options.tracks)
+    # the truth may cover only the beginning of the video
+    within = {frame: value for frame, value in tracks.items() if min(truth) <= frame <= max(truth)}
+    q = evaluate(truth, within, most=0.5, kind="boxes")
+    print(f"MOTA {100 * q.mota:.1f}, IDF1 {100 * q.idf1:.1f}, {q.switches} switches, ", end="")
+    print(f"{q.misses} missed and {q.false_positives} false of {q.truths}")
+
+
+if __name__ == "__main__":
+    main()

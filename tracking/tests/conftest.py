@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 from rest_framework.test import APIClient
 
 from environments.models import Environment, Role
-from tracking import services
+from tracking import frames, services
+from tracking.commit import commit_ready_batches
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
 from tracking.tests import factories
@@ -55,6 +58,30 @@ def stranger(db: None) -> Any:
 def task(yard: Environment, operator: Any) -> ProcessingTask:
     """All ten seconds at full speed, ten batches, prepared: its window is asked for."""
     return factories.prepared(services.task_start(user=operator, environment=yard, pacing="max"))
+
+
+@pytest.fixture
+def running(task):
+    """The task after its first two batches: two persons walk through both cameras."""
+    factories.perceived(task, 0, 1)
+    assert commit_ready_batches(task_id=str(task.pk), associate=factories.walk) == 2
+    task.refresh_from_db()
+    return task
+
+
+@pytest.fixture
+def pictures(running):
+    """Pictures of the instants 0 and 19: black above, white below row 180."""
+    image = np.zeros((360, 640, 3), np.uint8)
+    image[180:] = 255
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    for instant in (0, 19):
+        for camera in running.cameras:
+            kept = frames.StoredFrame(
+                instant, instant, factories.START.timestamp() + instant / 10, 640, 360, data
+            )
+            frames.put(task_id=running.pk, camera=camera, frame=kept)
+    return running
 
 
 @pytest.fixture

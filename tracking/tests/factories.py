@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -174,3 +175,20 @@ def perceived(task: ProcessingTask, *numbers: int, cameras: tuple[str, ...] = ()
     for number in numbers:
         for camera in cameras or task.cameras:
             observations.store(task_id=str(task.pk), number=number, camera=camera, data=b"seen")
+
+
+# -- answers over REST ---------------------------------------------------------------------------------------
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def assert_error(answer: Any, status: int, code: str) -> dict[str, Any]:
+    """The answer is an error in the one documented shape; its `error` part."""
+    body = answer.json()
+    assert (answer.status_code, body["success"], body["error"]["code"]) == (status, False, code)
+    assert set(body) == {"success", "error", "timestamp", "request_id"}
+    assert set(body["error"]) == {"code", "message", "details"}
+    assert MOMENT.fullmatch(body["timestamp"])
+    assert answer["X-Request-ID"] == body["request_id"]
+    assert body["error"]["message"]
+    return body["error"]

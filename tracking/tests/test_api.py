@@ -1,59 +1,24 @@
-"""Processing tasks and pictures over REST, as clients see them: shapes, roles, errors."""
+"""Processing tasks over REST, as clients see them: shapes, roles, errors; and the document that describes it all."""
 
 from __future__ import annotations
 
-import re
-import threading
-import time
 import uuid
-from datetime import timedelta
 
-import cv2
-import numpy as np
 import pytest
 from rest_framework.test import APIClient
 
-from tracking import frames
-from tracking.commit import commit_ready_batches
 from tracking.models import ProcessingTask
 from tracking.planning import person_id
 from tracking.services import task_fail
-from tracking.tests.factories import START, perceived, queued, walk
+from tracking.tests.factories import MOMENT, assert_error
 
 pytestmark = pytest.mark.django_db
 TASKS = "/api/v1/processing-tasks"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-@pytest.fixture
-def running(task):
-    """The task after its first two batches: two persons walk through both cameras."""
-    perceived(task, 0, 1)
-    assert commit_ready_batches(task_id=str(task.pk), associate=walk) == 2
-    task.refresh_from_db()
-    return task
-
-
-@pytest.fixture
-def pictures(running):
-    """Pictures of the instants 0 and 19: black above, white below row 180."""
-    image = np.zeros((360, 640, 3), np.uint8)
-    image[180:] = 255
-    data = cv2.imencode(".jpg", image)[1].tobytes()
-    for instant in (0, 19):
-        for camera in running.cameras:
-            kept = frames.StoredFrame(instant, instant, START.timestamp() + instant / 10, 640, 360, data)
-            frames.put(task_id=running.pk, camera=camera, frame=kept)
-    return running
 
 
 def start(client, **fields):
     return client.post(f"{TASKS}/start", {"environment_id": "yard", **fields})
-
-
-def decoded(answer) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
 
 
 # -- every route, everybody ----------------------------------------------------------------------------------
@@ -71,17 +36,6 @@ OTHERS = [
     ("get", TASKS + "/active"),
     ("get", "/api/v1/analytics/real-time/metrics?environment_id=yard"),
 ]
-
-
-def assert_error(answer, status: int, code: str) -> dict:
-    body = answer.json()
-    assert (answer.status_code, body["success"], body["error"]["code"]) == (status, False, code)
-    assert set(body) == {"success", "error", "timestamp", "request_id"}
-    assert set(body["error"]) == {"code", "message", "details"}
-    assert MOMENT.fullmatch(body["timestamp"])
-    assert answer["X-Request-ID"] == body["request_id"]
-    assert body["error"]["message"]
-    return body["error"]
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES + OTHERS)
@@ -300,146 +254,6 @@ def test_stopping_twice(running, api_of, operator):
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "STOPPED")
     error = assert_error(api_of(operator).post(f"{TASKS}/{running.pk}/stop"), 409, "task_not_running")
     assert error["details"] == {"status": "STOPPED"}
-
-
-# -- pictures ------------------------------------------------------------------------------------------------
-
-
-def frame(client, task, path="c01", **headers):
-    return client.get(f"/api/v1/media/frames/{task.pk}/{path}", **headers)
-
-
-def test_a_picture_with_and_without_boxes(pictures, api_of, viewer):
-    raw, drawn = (frame(api_of(viewer), pictures, f"c01{s}?t=2026-05-04T08:00:00Z") for s in ("/raw", ""))
-    assert (raw["Content-Type"], drawn["Content-Type"]) == ("image/jpeg", "image/jpeg")
-    assert (raw["Cache-Control"], decoded(raw).shape) == ("private", (360, 640, 3))
-    difference = np.abs(decoded(drawn).astype(int) - decoded(raw)).max(2) > 40
-    # person 1 stands at (0.5, 1.0) m: box 30, 20 to 70, 100 px
-    assert difference[15:105, 25:75].any()
-    assert not difference[:, 200:].any()
-
-
-def test_without_a_time_it_is_the_last_processed_one(pictures, api_of, viewer):
-    assert frame(api_of(viewer), pictures, "c02/raw").status_code == 200
-    assert queued("media") == [], "instant 19 was in the store"
-
-
-@pytest.mark.parametrize(
-    ("query", "kind", "size"),
-    [
-        ("", "image/jpeg", (640, 360)),
-        ("?format=webp", "image/webp", (640, 360)),
-        ("?format=jpeg&quality=10", "image/jpeg", (640, 360)),
-        ("?width=320", "image/jpeg", (320, 180)),
-        ("?height=90&format=webp", "image/webp", (160, 90)),
-        ("?width=3840&height=2160", "image/jpeg", (640, 360)),
-    ],
-)
-def test_size_format_and_quality(pictures, api_of, viewer, query, kind, size):
-    answer = frame(api_of(viewer), pictures, f"c01{query}")
-    assert (answer.status_code, answer["Content-Type"]) == (200, kind)
-    assert decoded(answer).shape[1::-1] == size
-    assert (answer.content[:2] == b"\xff\xd8") == (kind == "image/jpeg")
-
-
-@pytest.mark.parametrize("accept", ["image/avif,image/webp,*/*;q=0.8", "image/jpeg", "image/*", "text/html"])
-def test_browsers_ask_for_pictures_their_own_way(pictures, api_of, viewer, accept):
-    assert frame(api_of(viewer), pictures, HTTP_ACCEPT=accept).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("query", "named"),
-    [
-        ("t=noon", "t"),
-        ("quality=1", "quality"),
-        ("width=0", "width"),
-        ("height=x", "height"),
-        ("format=gif", "format"),
-    ],
-)
-def test_wrong_options_are_named(pictures, api_of, viewer, query, named):
-    error = assert_error(frame(api_of(viewer), pictures, f"c01?{query}"), 422, "validation_error")
-    assert list(error["details"]["fields"]) == [named]
-
-
-def test_an_unchanged_picture_is_not_sent_again(pictures, api_of, viewer):
-    first = frame(api_of(viewer), pictures)
-    again = frame(api_of(viewer), pictures, HTTP_IF_NONE_MATCH=first["ETag"])
-    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
-    assert frame(api_of(viewer), pictures, HTTP_IF_NONE_MATCH='"other"').status_code == 200
-
-
-def test_cameras_that_do_not_take_part_are_unknown(pictures, api_of, viewer):
-    error = assert_error(frame(api_of(viewer), pictures, "c99"), 404, "camera_not_found")
-    assert "c01, c02" in error["message"]
-
-
-@pytest.mark.parametrize("seconds", [-1, 10, 86_400])
-def test_times_outside_the_task_are_refused_with_its_span(pictures, api_of, viewer, seconds):
-    t = (START + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    error = assert_error(frame(api_of(viewer), pictures, f"c01?t={t}"), 404, "frame_not_available")
-    assert error["details"] == {"start": "2026-05-04T08:00:00.000Z", "end": "2026-05-04T08:00:10.000Z"}
-
-
-def answer_media_request(picture: bytes | None) -> threading.Thread:
-    """A media worker takes the next request."""
-
-    def work() -> None:
-        while not (waiting := queued("media")):
-            time.sleep(0.01)
-        _, (_, camera, instant, reply_to) = waiting[-1]
-        assert camera == "c01"
-        kept = picture and frames.StoredFrame(instant, instant, START.timestamp(), 640, 360, picture)
-        frames.reply(reply_to=reply_to, frame=kept)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-def test_the_last_moment_of_a_task_still_has_a_picture(running, api_of, viewer):
-    worker = answer_media_request(cv2.imencode(".jpg", np.zeros((360, 640, 3), np.uint8))[1].tobytes())
-    assert frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:09.999Z").status_code == 200
-    worker.join()
-    assert queued("media")[0][1][2] == 99
-
-
-def test_a_picture_that_does_not_exist(running, api_of, viewer):
-    worker = answer_media_request(None)
-    error = assert_error(
-        frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:05Z"), 404, "frame_not_available"
-    )
-    assert "no picture" in error["message"]
-    worker.join()
-
-
-def test_no_worker_delivers_in_time(running, api_of, viewer, monkeypatch):
-    monkeypatch.setattr(frames, "FETCH_TIMEOUT_SECONDS", 1)
-    assert_error(frame(api_of(viewer), running, "c01?t=2026-05-04T08:00:05Z"), 503, "media_timeout")
-
-
-# -- persons -------------------------------------------------------------------------------------------------
-
-
-def crop(client, task, query=""):
-    return client.get(f"/api/v1/media/persons/{person_id(task, 2)}/image{query}")
-
-
-def test_a_person_is_cut_out_with_some_room(pictures, api_of, viewer):
-    answer = crop(api_of(viewer), pictures, "?camera=c01&t=2026-05-04T08:00:00Z")
-    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
-    height, width = decoded(answer).shape[:2]
-    # the box is 40 x 80 px
-    assert (width, height) == (pytest.approx(50, abs=2), pytest.approx(99, abs=2))
-
-
-def test_the_best_picture_is_found_without_saying_where(pictures, api_of, viewer):
-    assert crop(api_of(viewer), pictures).status_code == 200
-
-
-def test_where_a_person_never_was(pictures, api_of, viewer):
-    assert_error(crop(api_of(viewer), pictures, "?camera=c99"), 404, "frame_not_available")
-    assert_error(crop(api_of(viewer), pictures, "?camera=c 9"), 422, "validation_error")
 
 
 # -- the document --------------------------------------------------------------------------------------------

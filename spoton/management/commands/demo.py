@@ -28,16 +28,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seconds", type=float, help="length of the scene (default: the demo's minute)")
         parser.add_argument("--people", type=int, help="number of people (default: the demo's)")
+        parser.add_argument("--seed", type=int, help="of the scene (default: the demo's)")
+        parser.add_argument("--environment", default="campus", choices=("campus", "factory"))
         parser.add_argument("--detector", default="auto")
         parser.add_argument("--embedder", default="auto")
 
-    def handle(
-        self, *, seconds: float | None, people: int | None, detector: str, embedder: str, **_: object
-    ) -> None:
+    def handle(self, **options: object) -> None:
         env = settings.ENV
-        wish = ["--detector", detector, "--embedder", embedder]
-        wish += ["--seconds", str(seconds)] if seconds else []
-        wish += ["--people", str(people)] if people else []
+        names = ("environment", "seconds", "people", "seed", "detector", "embedder")
+        wish = [
+            part for name in names if options[name] is not None for part in (f"--{name}", str(options[name]))
+        ]
         try:
             with EmbeddedServices(
                 env.var_dir, database_url=env.database_url, redis_url=env.redis_url

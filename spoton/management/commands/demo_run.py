@@ -30,22 +30,25 @@ class Command(BaseCommand):
         parser.add_argument("--only-prepare", action="store_true")
         parser.add_argument("--seconds", type=float)
         parser.add_argument("--people", type=int)
+        parser.add_argument("--seed", type=int)
+        parser.add_argument("--environment", default=demo.FIRST, choices=(demo.FIRST, demo.SECOND))
         parser.add_argument("--detector", default="auto")
         parser.add_argument("--embedder", default="auto")
 
     def handle(
         self, *, only_prepare: bool, seconds: float | None, people: int | None, **options: object
     ) -> None:
+        slug = options["environment"]
         try:
-            config = demo.variant(demo.FIRST, seconds=seconds, people=people)
+            config = demo.variant(slug, seconds=seconds, people=people, seed=options["seed"])
         except SceneConfigError as error:
             raise CommandError(str(error)) from error
-        scene = demo.setup(demo.FIRST, config)
+        scene = demo.setup(slug, config)
         if only_prepare:
             return
         task = task_start(
             user=demo.user_ensure(),
-            environment=demo.site(demo.FIRST),
+            environment=demo.site(slug),
             start=scene.started_at,
             end=scene_end(scene),
             pacing=ProcessingTask.Pacing.MAX,
@@ -69,7 +72,7 @@ async def follow(task_id: str) -> int:
     await layer.group_add(group_of(task_id), channel)
     notices, moved = 0, time.monotonic()
     with Progress(disable=not sys.stdout.isatty()) as progress:
-        job = progress.add_task("Processing the campus", total=None)
+        job = progress.add_task("Processing", total=None)
         while time.monotonic() - moved < PATIENCE_SECONDS:
             try:
                 message = await asyncio.wait_for(layer.receive(channel), 2)
