@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -62,8 +63,8 @@ def task_details(task: ProcessingTask) -> dict[str, Any]:
         "end": isoformat(task.end) if task.end else None,
         "fps": task.fps,
         "cameras": task.cameras,
-        "detector": task.choices.get("detector", _not_chosen(task.detector)),
-        "embedder": task.choices.get("embedder", _not_chosen(task.embedder)),
+        "detector": _shown(task.choices.get("detector", _not_chosen(task.detector))),
+        "embedder": _shown(task.choices.get("embedder", _not_chosen(task.embedder))),
         "progress": None if not task.batches_total else round(task.batches_done / task.batches_total, 4),
         "batches": {"done": task.batches_done, "total": task.batches_total},
         "created_at": isoformat(task.created_at),
@@ -144,6 +145,12 @@ def best_detection(*, person: Person, camera: str | None = None, at: Any = None)
     return rows.extra(
         select={"worth": "(y2 - y1) * confidence"}, order_by=["-worth", "captured_at", "camera_id"]
     ).first()
+
+
+def _shown(choice: dict[str, Any]) -> dict[str, Any]:
+    """A choice without the folders of this host: `yolox:/models/x.onnx` becomes `yolox:x.onnx`."""
+    name, colon, path = (choice["chosen"] or "").partition(":")
+    return {**choice, "chosen": name + colon + PurePath(path).name if name else None}
 
 
 def _not_chosen(requested: str) -> dict[str, Any]:

@@ -35,16 +35,18 @@ def split_spec(spec: str, names: Collection[str], what: str) -> tuple[str, str |
 
 
 def find_weights(path: str | Path, models_dir: Path | None, what: str) -> Path:
-    """The file of weights: the path as given, or below the models folder.
+    """The file of weights: below the models folder, or the path as given.
 
     Raises:
         EngineError: it is in neither place.
     """
-    for candidate in (Path(path), *([models_dir / path] if models_dir else [])):
+    for candidate in (*([models_dir / path] if models_dir else []), Path(path)):
         if candidate.is_file():
             return candidate
-    folder = f" nor in {models_dir}" if models_dir else "; SPOTON_MODELS_DIR is not set"
-    raise EngineError(f"The weights for {what} are not at {path}{folder}.")
+    folder = (
+        "nor in the models folder (SPOTON_MODELS_DIR)" if models_dir else "and SPOTON_MODELS_DIR is not set"
+    )
+    raise EngineError(f"The weights for {what} are not at {path} {folder}.")
 
 
 def open_onnx(
