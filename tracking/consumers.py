@@ -196,6 +196,7 @@ class FramesConsumer(TaskConsumer):
     seq = 0
     acknowledged = 0
     _behind_since: float | None = None
+    _sent_away = False
     max_rate = 10.0
 
     async def opened(self) -> None:
@@ -270,6 +271,7 @@ class FramesConsumer(TaskConsumer):
         now = time.monotonic()
         self._behind_since = self._behind_since or now
         if now - self._behind_since > PATIENCE_S:
+            self._sent_away = True
             await self.refuse(
                 "too_slow", "Pictures arrive faster than you take them; subscribe to fewer.", TOO_SLOW
             )
@@ -285,6 +287,8 @@ class FramesConsumer(TaskConsumer):
             for instant in self.thinned(instants):
                 for camera in self.cameras:
                     if not await self.keeps_up():
+                        if self._sent_away:
+                            return
                         continue
                     data = await self.redis.get(frames.frame_key(self.task.pk, camera, instant))
                     if data:

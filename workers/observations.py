@@ -74,7 +74,7 @@ class Observations:
         try:
             values = {name: _unpack(value) for name, value in msgpack.unpackb(data).items()}
             return cls(**{**values, "problems": tuple(values["problems"])})
-        except (TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
+        except (TypeError, KeyError, AttributeError, ValueError, msgpack.UnpackException) as error:
             raise ValueError(f"not observations: {error}") from error
 
 

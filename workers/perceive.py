@@ -128,8 +128,7 @@ class Perceiver:
                 problems += _problems_within(source, segment, batch.tolerance_s)
             except SourceUnreadableError as error:
                 log.warning("camera %s: %s", batch.camera, error)
-                # viewers learn which file, not where it lies
-                message = str(error).replace(segment.uri, Path(segment.uri).name)
+                message = _without_folders(str(error), segment.uri)
                 problems.append({"frame": None, "time_s": segment.times_s[0], "message": message})
 
     def _decoded(
@@ -201,15 +200,17 @@ class SourceUnreadableError(EngineError):
 
 def background_of(source: Source, duration_s: float, at_s: float) -> BackgroundModel:
     """The background of a recording around a time: a function of the recording alone."""
-    images = []
+    # by frame: beyond the end of a broken recording its last frame would stand for every sample
+    images = {}
     for time_s in background_sample_times(duration_s, at_s):
         try:
-            images.append(source.frame_at(time_s).image)
+            frame = source.frame_at(time_s)
+            images.setdefault(frame.index, frame.image)
         except EngineError as error:
             log.info("background sample at %.1f s left out: %s", time_s, error)
     if not images:
         raise SourceUnreadableError("no frame of the recording can be read, so its background is unknown")
-    return learn_background(images)
+    return learn_background(list(images.values()))
 
 
 def frames_at(
@@ -255,6 +256,15 @@ def _background_key(segment: Segment) -> str:
         stat = path.stat()
         stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
     return hashlib.sha256(f"{segment.uri}|{stamp}|{times}".encode()).hexdigest()
+
+
+def _without_folders(message: str, uri: str) -> str:
+    """Viewers learn which file it is, not where it lies."""
+    path = Path(uri.removeprefix("file://"))
+    # longest first: the path may be a part of the address
+    for written in sorted({uri, str(path), str(path.resolve())}, key=len, reverse=True):
+        message = message.replace(written, path.name)
+    return message
 
 
 def _problems_within(source: Source, segment: Segment, tolerance_s: float) -> list[dict]:

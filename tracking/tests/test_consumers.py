@@ -33,8 +33,11 @@ async def socket(kind: str, task_id: Any, user: Any):
     communicator.scope["user"] = user
     connected, _ = await communicator.connect(timeout=5)
     assert connected
-    yield communicator
-    await communicator.disconnect()
+    try:
+        yield communicator
+    finally:
+        # also when a test fails: a socket left open keeps the event loop from ending
+        await communicator.disconnect()
 
 
 async def message(communicator) -> dict[str, Any]:
@@ -195,6 +198,81 @@ async def test_strangers_are_not_told_whether_a_task_exists(task, kind):
     assert errors[0]["code"] == "task_not_found"
 
 
+async def leave(task, user) -> None:
+    await sync_to_async(user.memberships.filter(environment=task.environment_id).delete)()
+
+
+async def deactivated(task, user) -> None:
+    user.is_active = False
+    await sync_to_async(user.save)()
+
+
+async def deleted(task, user) -> None:
+    await sync_to_async(user.delete)()
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [("tracking", leave), ("frames", leave), ("tracking", deactivated), ("frames", deleted)],
+)
+async def test_who_may_not_listen_any_more_hears_no_further_batch(task, viewer, monkeypatch, kind, end):
+    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.0)
+    async with socket(kind, task.pk, viewer) as viewing:
+        if kind == "tracking":
+            await message(viewing)
+        await end(task, viewer)
+        await commit(task, 0, pictures=True)
+        error = await message(viewing)
+        assert (error["type"], error["error"]["code"]) == ("error", "task_not_found")
+        assert (await viewing.receive_output(timeout=5)) == {"type": "websocket.close", "code": 4404}
+
+
+@pytest.mark.parametrize("kind", ["tracking", "frames"])
+async def test_who_may_not_listen_any_more_is_not_told_of_the_end(task, viewer, operator, kind):
+    """However lately it was asked: the task's state is read anew."""
+    async with socket(kind, task.pk, viewer) as viewing:
+        if kind == "tracking":
+            await message(viewing)
+        await leave(task, viewer)
+        await stop(user=operator, task=task)
+        assert (await message(viewing))["error"]["code"] == "task_not_found"
+        assert await closed_with(viewing) == 4404
+
+
+async def test_whether_one_may_listen_is_not_asked_for_every_batch(task, viewer, monkeypatch):
+    """Only after a while: until then batches go on."""
+    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.5)
+    async with socket("tracking", task.pk, viewer) as viewing:
+        await message(viewing)
+        asked = []
+        find = consumers.selectors.task_get
+        monkeypatch.setattr(
+            consumers.selectors, "task_get", lambda **values: asked.append(1) or find(**values)
+        )
+        for number in (0, 1):
+            await commit(task, number)
+            assert [(await message(viewing))["type"] for _ in range(10)] == ["tracking_update"] * 10
+        assert asked == []
+        await asyncio.sleep(0.5)
+        await commit(task, 2)
+        assert [(await message(viewing))["type"] for _ in range(10)] == ["tracking_update"] * 10
+        assert len(asked) == 1
+
+
+async def test_other_members_go_on_when_one_leaves(task, viewer, operator, monkeypatch):
+    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.0)
+    async with (
+        socket("tracking", task.pk, viewer) as leaving,
+        socket("tracking", task.pk, operator) as going_on,
+    ):
+        await message(leaving)
+        await message(going_on)
+        await leave(task, viewer)
+        await commit(task, 0)
+        assert await closed_with(leaving) == 4404
+        assert [(await message(going_on))["type"] for _ in range(10)] == ["tracking_update"] * 10
+
+
 # -- what clients send ---------------------------------------------------------------------------------------
 
 
@@ -232,6 +310,15 @@ async def test_what_is_not_understood_is_answered_and_the_socket_goes_on(task, v
             assert len(error["request_id"]) == 32
         await viewing.send_json_to({"type": "ping"})
         assert await message(viewing) == {"type": "pong"}
+
+
+async def test_pictures_go_on_after_nonsense(task, viewer):
+    async with socket("frames", task.pk, viewer) as viewing:
+        for text in ("{", '{"type": "subscribe", "cameras": ["c99"]}', '{"type": "ack", "seq": 5}'):
+            await viewing.send_input({"type": "websocket.receive", "text": text})
+            assert (await message(viewing))["type"] == "error"
+        await commit(task, 0, pictures=True)
+        assert [(await picture(viewing))[0]["seq"] for _ in range(20)] == list(range(1, 21))
 
 
 async def test_binary_messages_are_refused(task, viewer):
@@ -338,6 +425,129 @@ async def test_a_slow_viewer_skips_to_the_newest_batch(task, viewer, monkeypatch
         assert [h["seq"] for h in shown] == list(range(1, 41))
         assert [h["global_frame_index"] // 10 for h in shown] == [0] * 20 + [3] * 20
         assert await viewing.receive_nothing(0.2)
+
+
+async def test_a_camera_named_twice_is_shown_once(task, viewer):
+    async with socket("frames", task.pk, viewer) as viewing:
+        await viewing.send_json_to({"type": "subscribe", "cameras": ["c02", "c01", "c02"]})
+        assert (await message(viewing))["cameras"] == ["c01", "c02"]
+        await commit(task, 0, pictures=True)
+        got = [(await picture(viewing))[0] for _ in range(20)]
+        assert [(h["camera_id"], h["global_frame_index"]) for h in got] == [
+            (camera, instant) for instant in range(10) for camera in ("c01", "c02")
+        ]
+        assert await viewing.receive_nothing(0.2)
+
+
+async def test_a_viewer_may_want_no_camera_for_a_while(task, viewer):
+    async with socket("frames", task.pk, viewer) as viewing:
+        await viewing.send_json_to({"type": "subscribe", "cameras": []})
+        assert (await message(viewing))["cameras"] == []
+        await commit(task, 0, pictures=True)
+        assert await viewing.receive_nothing(0.2)
+        await viewing.send_json_to({"type": "subscribe", "cameras": ["c01"]})
+        await message(viewing)
+        await commit(task, 1, pictures=True)
+        assert (await picture(viewing))[0]["global_frame_index"] == 10
+
+
+async def test_a_wish_that_is_refused_changes_nothing(task, viewer):
+    async with socket("frames", task.pk, viewer) as viewing:
+        await viewing.send_json_to({"type": "subscribe", "cameras": ["c02"], "max_rate": 2})
+        await message(viewing)
+        await viewing.send_json_to({"type": "subscribe", "cameras": ["c01"], "max_rate": 0})
+        assert (await message(viewing))["type"] == "error"
+        await commit(task, 0, pictures=True)
+        got = [(await picture(viewing))[0] for _ in range(2)]
+        assert [(h["camera_id"], h["global_frame_index"]) for h in got] == [("c02", 0), ("c02", 5)]
+
+
+# -- acknowledgements ----------------------------------------------------------------------------------------
+
+
+async def test_who_acknowledges_nothing_is_sent_only_so_much(task, viewer, monkeypatch):
+    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
+    async with socket("frames", task.pk, viewer) as viewing:
+        await commit(task, 0, pictures=True)
+        assert [(await picture(viewing))[0]["seq"] for _ in range(6)] == [1, 2, 3, 4, 5, 6]
+        await commit(task, 1, pictures=True)
+        assert await viewing.receive_nothing(0.2)
+
+
+async def test_who_acknowledges_is_shown_the_batch_that_comes_next(task, viewer, monkeypatch):
+    """What was left out in between stays out: newest wins."""
+    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
+    async with socket("frames", task.pk, viewer) as viewing:
+        await commit(task, 0, pictures=True)
+        for _ in range(6):
+            await picture(viewing)
+        assert await viewing.receive_nothing(0.2)
+        await viewing.send_json_to({"type": "ack", "seq": 4})
+        await commit(task, 1, pictures=True)
+        got = [(await picture(viewing))[0] for _ in range(4)]
+        assert [(h["seq"], h["global_frame_index"]) for h in got] == [(7, 10), (8, 10), (9, 11), (10, 11)]
+        assert await viewing.receive_nothing(0.2)
+
+
+async def test_who_stays_behind_is_sent_away(task, viewer, monkeypatch):
+    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
+    monkeypatch.setattr(consumers, "PATIENCE_S", 0.2)
+    async with socket("frames", task.pk, viewer) as viewing:
+        await commit(task, 0, pictures=True)
+        for _ in range(6):
+            await picture(viewing)
+        await asyncio.sleep(0.3)
+        await commit(task, 1, pictures=True)
+        assert (await message(viewing))["error"]["code"] == "too_slow"
+        assert await closed_with(viewing) == 4408
+
+
+async def test_who_is_sent_away_is_told_once(task, viewer, monkeypatch):
+    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
+    monkeypatch.setattr(consumers, "PATIENCE_S", 0.0)
+    async with socket("frames", task.pk, viewer) as viewing:
+        await commit(task, 0, pictures=True)
+        assert await closed_with(viewing) == 4408
+        assert await viewing.receive_nothing(0.2)
+
+
+async def test_who_was_behind_and_catches_up_may_stay(task, viewer, monkeypatch):
+    """Patience begins anew with each acknowledgement."""
+    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
+    monkeypatch.setattr(consumers, "PATIENCE_S", 0.2)
+    async with socket("frames", task.pk, viewer) as viewing:
+        for number in range(4):
+            await commit(task, number, pictures=True)
+            got = [(await picture(viewing))[0]["seq"] for _ in range(6)]
+            assert got == list(range(6 * number + 1, 6 * number + 7))
+            await asyncio.sleep(0.15)
+            await viewing.send_json_to({"type": "ack", "seq": got[-1]})
+
+
+NEVER_SENT = [-1, 21, 2**70, 20.0, "20", True, None, [20]]
+
+
+async def test_only_what_was_sent_can_be_acknowledged_and_never_less(task, viewer):
+    async with socket("frames", task.pk, viewer) as viewing:
+        await commit(task, 0, pictures=True)
+        for _ in range(20):
+            await picture(viewing)
+        for seq in NEVER_SENT:
+            await viewing.send_json_to({"type": "ack", "seq": seq})
+            assert (await message(viewing))["error"]["code"] == "validation_error", seq
+        for seq in (3, 3, 20):
+            await viewing.send_json_to({"type": "ack", "seq": seq})
+        await viewing.send_json_to({"type": "ack", "seq": 19})
+        assert (await message(viewing))["error"]["code"] == "validation_error"
+        assert await viewing.receive_nothing(0.1)
+
+
+async def test_the_tracking_socket_knows_no_acknowledgements(task, viewer):
+    async with socket("tracking", task.pk, viewer) as viewing:
+        await message(viewing)
+        for kind in ("ack", "subscribe"):
+            await viewing.send_json_to({"type": kind, "seq": 1})
+            assert (await message(viewing))["error"]["code"] == "unknown_message"
 
 
 async def test_nothing_stays_behind_when_viewers_leave(task, viewer):

@@ -22,6 +22,8 @@ PERSON_HEIGHT_M = 1.72
 HEIGHT_SIGMA_M = 0.11
 # squared Mahalanobis distance up to which feet and head tell the same story: 99 % of good boxes
 AGREEMENT = 9.2
+# no place is this far from the map's origin (m): a foot that close to the horizon tells nothing
+FARTHEST_M = 1e4
 
 
 class Plane(Protocol):
@@ -51,6 +53,7 @@ class GroundPlane:
     def locate(self, boxes_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         foot, sigma = foot_points(boxes_px)
         by_foot, foot_noise = self.camera.to_map_with_covariance(foot, sigma)
+        by_foot[np.abs(by_foot).max(1) > FARTHEST_M] = np.nan
         foot_noise += np.eye(2) * POSITION_SIGMA_MIN_M**2
         if self._head_to_map is None or len(foot) == 0:
             return by_foot, foot_noise
@@ -84,7 +87,7 @@ class GroundPlane:
         parts = ((right, sigma[:, :1]), (below, sigma[:, 1:]), (lean, 1.0))
         noise = sum(np.einsum("ni,nj->nij", d * s, d * s) for d, s in parts)
         # far outside or behind: nothing to learn from
-        middle[np.abs(middle).max(1) > 1e4] = np.nan
+        middle[np.abs(middle).max(1) > FARTHEST_M] = np.nan
         return middle, noise + np.eye(2) * POSITION_SIGMA_MIN_M**2
 
     def _distance(self, positions_m: np.ndarray) -> np.ndarray:
@@ -104,7 +107,9 @@ def _combine(
     agree = np.einsum("ni,nij,nj->n", gap, joint, gap) <= AGREEMENT
     gain = foot_noise @ joint
     positions = by_foot + np.einsum("nij,nj->ni", gain, gap)
-    noises = foot_noise - gain @ foot_noise
+    # Joseph form: stays symmetric and positive definite however long the feet's uncertainty is
+    rest = np.eye(2) - gain
+    noises = rest @ foot_noise @ rest.swapaxes(1, 2) + gain @ head_noise @ gain.swapaxes(1, 2)
     # hidden feet: the head still shows where the person is
     hidden = ~agree & too_short
     positions[hidden], noises[hidden] = by_head[hidden], head_noise[hidden]

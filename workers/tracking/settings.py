@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 
@@ -43,7 +44,13 @@ class TrackerSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value > 0:
-                raise ValueError(f"{field.name} must be above 0, got {value}")
-        if self.detection_probability >= 1:
-            raise ValueError(f"detection_probability must be below 1, got {self.detection_probability}")
+            if not 0 < value < math.inf:
+                raise ValueError(f"{field.name} must be above 0 and finite, got {value}")
+        for name in ("detection_probability", "start_score"):
+            if getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
+        if self.evidence_cap < self.confirm_evidence:
+            # nobody would ever be confirmed
+            raise ValueError(
+                f"evidence_cap must be at least confirm_evidence ({self.confirm_evidence}), got {self.evidence_cap}"
+            )
