@@ -1,4 +1,4 @@
-"""How good tracks are: MOTA and IDF1, for boxes in a camera, across cameras, and on the map.
+"""CLEAR MOT, IDF1 and HOTA of tracks against ground truth.
 
 CLEAR MOT after Bernardin and Stiefelhagen, Evaluating Multiple Object Tracking Performance (2008); IDF1 after
 Ristani et al., Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking (2016).
@@ -6,14 +6,13 @@ Ristani et al., Performance Measures and a Data Set for Multi-Target, Multi-Came
 
 from __future__ import annotations
 
-import argparse
-import csv
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+from workers.evaluation.hota import Hota, hota
 
 # per frame: identities and what they are at, boxes (n, 4) xyxy or points (n, 2)
 Frames = Mapping[Hashable, tuple[list, np.ndarray]]
@@ -27,6 +26,7 @@ class Quality:
         truths: ground-truth boxes or points; tracked: those of the tracker.
         misses, false_positives, switches: CLEAR MOT's errors.
         identity_matches: pairs that agree under the best one-to-one naming of identities (IDTP).
+        higher_order: HOTA and its parts.
     """
 
     truths: int
@@ -35,6 +35,7 @@ class Quality:
     false_positives: int
     switches: int
     identity_matches: int
+    higher_order: Hota
 
     @property
     def mota(self) -> float:
@@ -44,9 +45,16 @@ class Quality:
     def idf1(self) -> float:
         return 2 * self.identity_matches / max(self.truths + self.tracked, 1)
 
+    @property
+    def hota(self) -> float:
+        return self.higher_order.hota
+
 
 def evaluate(truth: Frames, tracks: Frames, *, most: float, kind: str) -> Quality:
     """Score tracks.
+
+    HOTA needs similarities from 0 to 1: IoU for boxes; for points 1 minus the distance in units of twice `most`, so
+    that its middle threshold is the one of MOTA and IDF1.
 
     Args:
         truth, tracks: what there is in each frame; a frame missing on one side counts as empty.
@@ -57,12 +65,16 @@ def evaluate(truth: Frames, tracks: Frames, *, most: float, kind: str) -> Qualit
     misses = false_positives = switches = truths = tracked = 0
     last: dict[Hashable, Hashable] = {}
     together: dict[tuple[Hashable, Hashable], int] = {}
+    index, other_index = _Indices(), _Indices()
+    similar = []
     empty = ([], np.empty((0, 4 if kind == "boxes" else 2)))
     for frame in sorted(set(truth) | set(tracks), key=_order):
         names, places = truth.get(frame, empty)
         others, other_places = tracks.get(frame, empty)
         truths, tracked = truths + len(names), tracked + len(others)
         costs = cost_of(np.asarray(places, float), np.asarray(other_places, float))
+        similarity = 1 - costs / (2 * most if kind == "points" else 1.0)
+        similar.append((index.of(names), other_index.of(others), np.clip(similarity, 0, 1)))
         possible = costs <= most
         for i, j in np.argwhere(possible):
             together[names[i], others[j]] = together.get((names[i], others[j]), 0) + 1
@@ -73,7 +85,22 @@ def evaluate(truth: Frames, tracks: Frames, *, most: float, kind: str) -> Qualit
             last[names[i]] = others[j]
         misses += len(names) - len(pairs)
         false_positives += len(others) - len(pairs)
-    return Quality(truths, tracked, misses, false_positives, switches, _identity_matches(together))
+    return Quality(
+        truths,
+        tracked,
+        misses,
+        false_positives,
+        switches,
+        _identity_matches(together),
+        hota(similar, len(index), len(other_index)),
+    )
+
+
+class _Indices(dict):
+    """Identities to consecutive numbers, in the order of their first appearance."""
+
+    def of(self, names: list) -> np.ndarray:
+        return np.array([self.setdefault(name, len(self)) for name in names], int)
 
 
 def box_costs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -118,59 +145,13 @@ def _identity_matches(together: Mapping[tuple[Hashable, Hashable], int]) -> int:
     """Most agreeing pairs that one naming of tracker identities by true ones can reach."""
     if not together:
         return 0
-    truths = {name: i for i, name in enumerate(dict.fromkeys(a for a, _ in together))}
-    tracks = {name: i for i, name in enumerate(dict.fromkeys(b for _, b in together))}
+    truths, tracks = _Indices(), _Indices()
+    rows, columns = truths.of([a for a, _ in together]), tracks.of([b for _, b in together])
     counts = np.zeros((len(truths), len(tracks)))
-    for (a, b), n in together.items():
-        counts[truths[a], tracks[b]] = n
+    counts[rows, columns] = list(together.values())
     rows, columns = linear_sum_assignment(counts, maximize=True)
     return int(counts[rows, columns].sum())
 
 
 def _order(frame: Hashable):
     return frame if isinstance(frame, tuple) else (frame,)
-
-
-def read_truth_boxes(path: Path) -> Frames:
-    """Boxes of a CSV with the columns frame, id, x1, y1, x2, y2 (pixels)."""
-    with path.open(newline="") as file:
-        rows = [
-            (int(r["frame"]), r["id"], [float(r[k]) for k in ("x1", "y1", "x2", "y2")])
-            for r in csv.DictReader(file)
-        ]
-    return _by_frame(rows)
-
-
-def read_mot(path: Path) -> Frames:
-    """Boxes of a file in MOT format: frame, id, x, y, w, h, ... (pixels)."""
-    with path.open(newline="") as file:
-        values = [(int(r[0]), r[1], [float(v) for v in r[2:6]]) for r in csv.reader(file)]
-    return _by_frame([(frame, name, [x, y, x + w, y + h]) for frame, name, (x, y, w, h) in values])
-
-
-def _by_frame(rows: list[tuple[int, str, list[float]]]) -> dict[int, tuple[list, np.ndarray]]:
-    frames: dict[int, tuple[list, list]] = {}
-    for frame, name, box in rows:
-        names, boxes = frames.setdefault(frame, ([], []))
-        names.append(name)
-        boxes.append(box)
-    return {frame: (names, np.array(boxes)) for frame, (names, boxes) in frames.items()}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.evaluation", description="Scores the boxes of one camera, at IoU 0.5."
-    )
-    parser.add_argument("--truth", type=Path, required=True, help="CSV with frame,id,x1,y1,x2,y2")
-    parser.add_argument("--tracks", type=Path, required=True, help="MOT format, as track_video writes it")
-    options = parser.parse_args(arguments)
-    truth, tracks = read_truth_boxes(options.truth), read_mot(options.tracks)
-    # the truth may cover only the beginning of the video
-    within = {frame: value for frame, value in tracks.items() if min(truth) <= frame <= max(truth)}
-    q = evaluate(truth, within, most=0.5, kind="boxes")
-    print(f"MOTA {100 * q.mota:.1f}, IDF1 {100 * q.idf1:.1f}, {q.switches} switches, ", end="")
-    print(f"{q.misses} missed and {q.false_positives} false of {q.truths}")
-
-
-if __name__ == "__main__":
-    main()
