@@ -135,7 +135,7 @@ class CameraModel:
                 raise InvalidCalibrationError("heights need a full camera matrix")
             pixels, w = apply_homography(self.map_to_image, positions_m)
             # positive w is in front by the sign that the image's own lower centre has
-            pixels[w * self._reference_w_sign() <= 0] = np.nan
+            pixels[w * self.depth_sign() <= 0] = np.nan
             return pixels
         P = self.projection
         z = np.broadcast_to(np.asarray(height_m, float), len(positions_m))
@@ -143,7 +143,7 @@ class CameraModel:
         w = homogeneous[:, 2]
         with np.errstate(divide="ignore", invalid="ignore"):
             pixels = homogeneous[:, :2] / w[:, None]
-        pixels[w * self._reference_w_sign() <= 0] = np.nan
+        pixels[w * self.depth_sign() <= 0] = np.nan
         return pixels
 
     def jacobian_to_map(self, points_px: np.ndarray) -> np.ndarray:
@@ -218,6 +218,12 @@ class CameraModel:
             sides.append(points[:end])
         return np.concatenate([sides[0], sides[1][::-1]])
 
+    def depth_sign(self) -> float:
+        """Sign of the third homogeneous coordinate for ground points in front of the camera: 1.0 or -1.0."""
+        width, height = self.image_size
+        ground = self.image_to_map @ np.array([width / 2, height - 1.0, 1.0])
+        return float(np.sign((self.map_to_image @ (ground / ground[2]))[2])) or 1.0
+
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def _pixels_per_metre_across(self, foot_px: np.ndarray) -> np.ndarray:
@@ -225,12 +231,6 @@ class CameraModel:
         J = self.jacobian_to_map(foot_px)
         with np.errstate(divide="ignore", invalid="ignore"):
             return 1.0 / np.linalg.norm(J[:, :, 0], axis=1)
-
-    def _reference_w_sign(self) -> float:
-        """Sign of the third homogeneous coordinate for ground points in front of the camera."""
-        width, height = self.image_size
-        ground = self.image_to_map @ np.array([width / 2, height - 1.0, 1.0])
-        return float(np.sign((self.map_to_image @ (ground / ground[2]))[2])) or 1.0
 
     def _front_sign(self) -> float:
         """Sign of w in image-to-map for pixels below the horizon."""

@@ -1,46 +1,81 @@
-"""Smooth trajectories: a Rauch-Tung-Striebel pass over a closed track's measurements."""
+"""Fixed-lag smoothing: what the last second teaches about where everybody was before it.
+
+Rauch, Tung and Striebel, Maximum Likelihood Estimates of Linear Dynamic Systems (1965), for all tracks at once,
+over a window of the filter's past.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from workers.mapping import kalman
+from workers.mapping.kalman import Motion
 
 
-def smooth(
-    times_s: np.ndarray, positions_m: np.ndarray, covariances_m2: np.ndarray, acceleration: float
-) -> np.ndarray:
-    """Positions at the measured times, corrected by what came before and after.
+@dataclass(frozen=True)
+class Step:
+    """The filter at one instant, n tracks.
 
-    Rauch, Tung and Striebel, Maximum Likelihood Estimates of Linear Dynamic Systems (1965).
-
-    Args:
-        times_s: (n,) ascending.
-        positions_m: (n, 2) measured; covariances_m2: (n, 2, 2).
-        acceleration: standard deviation of the random acceleration, m/s^2.
-
-    Returns:
-        (n, 2) metres.
+    Attributes:
+        instant: number of the instant; time_s: its time.
+        dt: seconds since the step before.
+        numbers: (n,) track numbers, ascending.
+        means, covariances: (n, 5), (n, 5, 5) after the instant's measurements.
+        predicted, predicted_covariances: before them.
     """
-    n = len(times_s)
-    if n < 3:
-        return np.array(positions_m, float)
-    means, covariances = np.empty((n, 4)), np.empty((n, 4, 4))
-    ahead_means, ahead_covariances = np.empty((n, 4)), np.empty((n, 4, 4))
-    mean = np.array([*positions_m[0], 0.0, 0.0])[None]
-    covariance = np.zeros((1, 4, 4))
-    covariance[0, :2, :2] = covariances_m2[0]
-    covariance[0, 2, 2] = covariance[0, 3, 3] = 1.5**2
-    means[0], covariances[0] = mean[0], covariance[0]
-    steps = np.diff(times_s)
-    for i in range(1, n):
-        mean, covariance = kalman.predict(mean, covariance, steps[i - 1], acceleration)
-        ahead_means[i], ahead_covariances[i] = mean[0], covariance[0]
-        mean, covariance = kalman.update(mean, covariance, positions_m[i : i + 1], covariances_m2[i : i + 1])
-        means[i], covariances[i] = mean[0], covariance[0]
-    smoothed = means.copy()
-    for i in range(n - 2, -1, -1):
-        F = kalman.transition(steps[i])
-        gain = np.linalg.solve(ahead_covariances[i + 1], F @ covariances[i]).T
-        smoothed[i] += gain @ (smoothed[i + 1] - ahead_means[i + 1])
-    return smoothed[:, :2]
+
+    instant: int
+    time_s: float
+    dt: float
+    numbers: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+    predicted: np.ndarray
+    predicted_covariances: np.ndarray
+
+
+class History:
+    """The steps of the last `lag_s` seconds."""
+
+    def __init__(self, motion: Motion) -> None:
+        self.motion = motion
+        self.steps: deque[Step] = deque()
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def append(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def oldest(self) -> tuple[Step, np.ndarray, np.ndarray]:
+        """Take the oldest step out: it, its (n, 5) smoothed means and (n, 5, 5) covariances, by all later steps."""
+        steps = list(self.steps)
+        means, covariances = steps[-1].means, steps[-1].covariances
+        for step, after in zip(steps[-2::-1], steps[:0:-1], strict=True):
+            means, covariances = self._back(step, after, means, covariances)
+        return self.steps.popleft(), means, covariances
+
+    def _back(self, step: Step, after: Step, means: np.ndarray, covariances: np.ndarray):
+        smoothed, spread = step.means.copy(), step.covariances.copy()
+        _, mine, its = np.intersect1d(step.numbers, after.numbers, assume_unique=True, return_indices=True)
+        if len(mine):
+            F = self.motion.transition(after.dt)
+            gain = np.linalg.solve(after.predicted_covariances[its], F @ step.covariances[mine]).transpose(
+                0, 2, 1
+            )
+            smoothed[mine] += np.einsum("nij,nj->ni", gain, means[its] - after.predicted[its])
+            change = covariances[its] - after.predicted_covariances[its]
+            spread[mine] += gain @ change @ gain.transpose(0, 2, 1)
+        return smoothed, spread
+
+    def to_state(self) -> list[dict[str, Any]]:
+        return [dict(vars(step)) for step in self.steps]
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        self.steps = deque(
+            Step(**{k: v.copy() if isinstance(v, np.ndarray) else v for k, v in step.items()})
+            for step in state
+        )

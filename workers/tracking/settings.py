@@ -1,4 +1,4 @@
-"""The tracker's tunables: few, with units, and a reason beside each number."""
+"""The tracker's tunables: with units, and a reason beside each number."""
 
 from __future__ import annotations
 
@@ -8,30 +8,66 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class TrackerSettings:
-    # random acceleration of walking people; larger follows turns more quickly and smooths less (m/s^2)
-    acceleration: float = 1.0
-    # spread of a new track's velocity: people walk at up to twice this (m/s)
-    start_speed: float = 1.2
-    # squared Mahalanobis distance beyond which a pair is impossible, whatever appearance says
-    gate: float = 60.0
-    # persons not tracked yet and false boxes per instant, camera and square metre: what a match must beat (1/m^2)
-    clutter: float = 0.002
-    # share of visible, unhidden persons that a camera's detector finds
-    detection_probability: float = 0.85
-    # weight of appearance against position; below 1 because similarities of one person are not independent
-    appearance_weight: float = 1.0
+    # -- people
+    # spread of each component of a walking velocity (m/s), and how long people keep one (s)
+    speed: float = 0.94
+    turn_s: float = 7.0
+    # adults with shoes and gait (m)
+    height_m: float = 1.70
+    height_sigma_m: float = 0.10
+    # -- boxes: deviations of middle, feet and head as shares of the figure's height, and in pixels
+    noise_middle: float = 0.07
+    noise_feet: float = 0.04
+    noise_head: float = 0.05
+    noise_px: float = 1.5
+    # a detector errs the same way for about this long (s): frames in quick succession tell less than they seem to
+    noise_memory_s: float = 0.24
+    # this share of boxes is off by this many times more
+    slipped: float = 0.02
+    slipped_scale: float = 3.3
+    # share of boxes that end above the feet, for a person in full view and for a hidden one
+    feet_cut: float = 0.01
+    feet_cut_hidden: float = 0.55
+    # boxes of nobody and of people not tracked yet, per camera and instant, in a volume of one figure's height in
+    # each of the three edges: what a match must beat
+    clutter: float = 0.6
+    # how much a detector's own doubt counts (nats per nat of log odds)
+    score_weight: float = 0.9
     # detections below this score extend tracks but never start one
     start_score: float = 0.4
-    # evidence (nats) for a track's existence: shown from `confirm` on; the cap lets ghosts die soon
-    confirm_evidence: float = 5.0
-    evidence_cap: float = 12.0
-    # a confirmed track lives this long without any detection (s)
-    coast_s: float = 2.0
-    # a track is shown for this long after its last detection (s)
-    show_s: float = 0.4
+    # weight of appearance against position; below 1 because similarities of one person are not independent
+    appearance_weight: float = 1.0
+    # -- association
+    # cameras are gone through this often, each against what the others say
+    sweeps: int = 3
+    # -- existence: evidence in nats, shown from `confirm` on; the cap lets ghosts die soon
+    confirm: float = 3.0
+    evidence_cap: float = 4.0
+    lost: float = -4.0
+    # a track that is nobody finds a box this often
+    chance: float = 0.1
+    # a box counts fully for who explains it this much better than the next (nats)
+    own_nats: float = 5.0
+    # evidence of a single camera's first box
+    first_box: float = 1.3
+    # frames this close together (s) are one opinion about existence
+    evidence_memory_s: float = 0.3
+    # existence is doubted this much per second without any box (nats/s)
+    doubt: float = 0.3
+    # nobody is born within somebody: what that costs at distance 0 (nats)
+    birth_repulsion: float = 6.3
     # two tracks closer than this, never seen apart by one camera for `merge_s`, are one person (m, s)
-    merge_m: float = 0.6
-    merge_s: float = 1.0
+    merge_m: float = 0.45
+    merge_s: float = 0.95
+    # a confirmed track lives this long without any detection, one that is not yet confirmed this long (s)
+    coast_s: float = 1.5
+    tentative_s: float = 0.8
+    # somebody who should be found with this probability but is not is still shown for so long (s)
+    hidden: float = 0.6
+    overlooked_s: float = 0.3
+    # positions are corrected by what the following seconds show (s)
+    lag_s: float = 1.0
+    # -- identity
     # a camera's tracklet ends when it has not seen the person for this long (s)
     tracklet_gap_s: float = 2.0
     # two looks must be more alike than those of other people by this many deviations to be one person
@@ -44,13 +80,19 @@ class TrackerSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not 0 < value < math.inf:
-                raise ValueError(f"{field.name} must be above 0 and finite, got {value}")
-        for name in ("detection_probability", "start_score"):
+            if not math.isfinite(value):
+                raise ValueError(f"{field.name} must be finite, got {value}")
+            if field.name != "lost" and field.name != "lag_s" and value <= 0:
+                raise ValueError(f"{field.name} must be above 0, got {value}")
+        for name in ("start_score", "slipped", "feet_cut", "feet_cut_hidden", "chance"):
             if getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
-        if self.evidence_cap < self.confirm_evidence:
+        if self.lag_s < 0:
+            raise ValueError(f"lag_s must not be negative, got {self.lag_s}")
+        if self.lost >= 0:
+            raise ValueError(f"lost must be below 0, got {self.lost}")
+        if self.evidence_cap < self.confirm:
             # nobody would ever be confirmed
             raise ValueError(
-                f"evidence_cap must be at least confirm_evidence ({self.confirm_evidence}), got {self.evidence_cap}"
+                f"evidence_cap must be at least confirm ({self.confirm}), got {self.evidence_cap}"
             )

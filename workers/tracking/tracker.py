@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calibration import CameraModel
-from workers.mapping.plane import GroundPlane, ImagePlane, Plane
-from workers.mapping.smoothing import smooth
+from workers.mapping.kalman import Motion
+from workers.mapping.projection import PersonProjection
+from workers.mapping.smoothing import Step
 from workers.observations import Observations
 from workers.tracking import state as wire
 from workers.tracking.ground import GroundTracker
 from workers.tracking.identities import TRUSTED_WEIGHT, Person, PersonBook
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
-from workers.tracking.tracks import Tracks, unit_rows
-from workers.tracking.views import View
+from workers.tracking.tracks import unit_rows
+from workers.tracking.views import Seen
 
 MAP = "map"
+# how fast a person's height may change (m per square root of a second): hardly on the map (bending, hats), but in
+# an image that has no map whoever comes nearer grows
+HEIGHT_DRIFT, HEIGHT_DRIFT_IN_IMAGE = 0.01, 0.3
 # a smoothed trajectory is written at the latest after this many instants, so that the state stays small
 TRAJECTORY_INSTANTS = 600
 
@@ -39,13 +43,16 @@ class BatchTracks:
 
     Attributes:
         detections: (instant, frame, captured_at, camera, track_id, person, box_px (4), score, position_m or None).
-        positions: (instant, time_s, person, x_m, y_m, vx, vy, sigma_m).
-        trajectories: (person, instants, times_s, positions_m (n, 2)), smoothed, of tracks that closed.
+        positions: (instant, time_s, person, x_m, y_m, vx, vy, sigma_m), as known at that instant.
+        corrected: (instant, time_s, person, x_m, y_m), as known `lag_s` later: smoothed, false alarms left out,
+            people shown from their first detection on.
+        trajectories: (person, instants, times_s, positions_m (n, 2)), the corrected positions of tracks that closed.
         persons: those seen in this batch.
     """
 
     detections: list[tuple] = field(default_factory=list)
     positions: list[tuple] = field(default_factory=list)
+    corrected: list[tuple] = field(default_factory=list)
     trajectories: list[tuple] = field(default_factory=list)
     persons: list[Person] = field(default_factory=list)
 
@@ -60,24 +67,36 @@ class MultiCameraTracker:
     def __init__(self, cameras: Sequence[CameraView], settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
         self.cameras = {view.camera: view for view in sorted(cameras, key=lambda view: view.camera)}
-        self._planes: dict[str, Plane] = {
-            name: GroundPlane(view.model) if view.model else ImagePlane(view.image_size)
-            for name, view in self.cameras.items()
-        }
         self._plane_of = {
             name: MAP if view.model else f"image of {name}" for name, view in self.cameras.items()
         }
         self.scale = SimilarityScale()
         self.book = PersonBook(self.settings, self.scale)
-        self._trackers = {
-            plane: GroundTracker(self.settings, self.scale) for plane in sorted(set(self._plane_of.values()))
-        }
+        # the cameras of each plane, in the order of their names
+        self._members: dict[str, list[str]] = {}
+        for name, plane in self._plane_of.items():
+            self._members.setdefault(plane, []).append(name)
+        self._trackers = {plane: self._tracker(plane) for plane in sorted(self._members)}
         self._next_track = 0
         # per camera: the tracklet of each track, and the next tracklet's id
         self._tracklets: dict[str, dict[int, tuple[int, float]]] = {name: {} for name in self.cameras}
         self._next_tracklet = dict.fromkeys(self.cameras, 1)
-        # per track on the map: (instant, time_s, x, y, variance) of every shown position, for smoothing
-        self._paths: dict[int, list[tuple[int, float, float, float, float]]] = {}
+        # per plane, confirmed tracks that ended within the lag: their person and when they were last seen
+        self._closed: dict[str, dict[int, tuple[int, float]]] = {plane: {} for plane in self._trackers}
+        # per track on the map: its person, and (instant, time_s, x, y) of every corrected position
+        self._paths: dict[int, tuple[int, list[tuple[int, float, float, float]]]] = {}
+
+    def _tracker(self, plane: str) -> GroundTracker:
+        settings, cameras = self.settings, [self.cameras[name] for name in self._members[plane]]
+        if plane == MAP:
+            projection = PersonProjection.of_map(
+                [camera.model for camera in cameras], settings.height_m, settings.height_sigma_m
+            )
+        else:
+            projection = PersonProjection.of_image(cameras[0].image_size, settings.height_m)
+        drift = HEIGHT_DRIFT if plane == MAP else HEIGHT_DRIFT_IN_IMAGE
+        motion = Motion(settings.speed, settings.turn_s, drift)
+        return GroundTracker(projection, motion, settings, self.scale)
 
     # -- running ---------------------------------------------------------------------------------------------
 
@@ -100,8 +119,11 @@ class MultiCameraTracker:
         return result
 
     def finish(self) -> BatchTracks:
-        """The smoothed trajectories of all tracks still open, at the end of the task."""
+        """What is still to come at the end of the task: the last corrected positions, the open trajectories."""
         result = BatchTracks()
+        for plane, tracker in self._trackers.items():
+            while len(tracker.history):
+                self._correct(plane, tracker, result)
         for number in sorted(self._paths):
             self._close_path(number, result)
         return result
@@ -115,21 +137,18 @@ class MultiCameraTracker:
                 "scale": self.scale.to_state(),
                 "persons": [p.to_state() for p in self.book.persons.values()],
                 "person_count": self.book.count,
-                "planes": {
-                    name: {
-                        "tracks": tracker.tracks.to_state(),
-                        "time_s": tracker.time_s,
-                        "close_pairs": [[*pair, seconds] for pair, seconds in tracker.close_pairs.items()],
-                    }
-                    for name, tracker in self._trackers.items()
-                },
+                "planes": {name: tracker.to_state() for name, tracker in self._trackers.items()},
                 "next_track": self._next_track,
                 "tracklets": {
                     name: [[n, *value] for n, value in tracklets.items()]
                     for name, tracklets in self._tracklets.items()
                 },
                 "next_tracklet": self._next_tracklet,
-                "paths": {str(n): np.array(path, float) for n, path in self._paths.items()},
+                "paths": [[n, person, np.array(path, float)] for n, (person, path) in self._paths.items()],
+                "closed": {
+                    plane: [[n, *value] for n, value in closed.items()]
+                    for plane, closed in self._closed.items()
+                },
             }
         )
 
@@ -146,10 +165,7 @@ class MultiCameraTracker:
         self.book.persons = {p["number"]: Person.from_state(p) for p in state["persons"]}
         self.book.count = state["person_count"]
         for name, plane in state["planes"].items():
-            tracker = self._trackers[name]
-            tracker.tracks = Tracks(**{k: v.copy() for k, v in plane["tracks"].items()})
-            tracker.time_s = plane["time_s"]
-            tracker.close_pairs = {(a, b): seconds for a, b, seconds in plane["close_pairs"]}
+            self._trackers[name].restore(plane)
         self._next_track = state["next_track"]
         self._tracklets = {
             name: {n: (tracklet, seen_s) for n, tracklet, seen_s in rows}
@@ -157,8 +173,12 @@ class MultiCameraTracker:
         }
         self._next_tracklet = dict(state["next_tracklet"])
         self._paths = {
-            int(n): [(int(row[0]), *map(float, row[1:])) for row in path]
-            for n, path in state["paths"].items()
+            n: (person, [(int(row[0]), *map(float, row[1:])) for row in path])
+            for n, person, path in state["paths"]
+        }
+        self._closed = {
+            plane: {n: (person, seen_s) for n, person, seen_s in rows}
+            for plane, rows in state["closed"].items()
         }
 
     # -- one instant -----------------------------------------------------------------------------------------
@@ -171,51 +191,49 @@ class MultiCameraTracker:
         result: BatchTracks,
         touched: set[int],
     ) -> None:
-        views, sources = self._views(by_camera, instant)
         for plane, tracker in self._trackers.items():
-            chosen = [view for view in views if self._plane_of[view.camera] == plane]
-            assigned, self._next_track = tracker.step(time_s, chosen, self._next_track)
+            seen, sources = self._seen(plane, by_camera, instant)
+            views, assigned, self._next_track = tracker.step(instant, time_s, seen, self._next_track)
             self._confirm(plane, tracker, time_s)
             person_of = dict(zip(tracker.tracks.number.tolist(), tracker.tracks.person.tolist(), strict=True))
-            for view, numbers in zip(chosen, assigned, strict=True):
+            for view, numbers in zip(views, assigned, strict=True):
                 observed, frame = sources[view.camera]
                 self._record_view(view, numbers, person_of, instant, time_s, observed, frame, result)
             self._record_positions(plane, tracker, instant, time_s, result, touched)
-            for closed in tracker.prune():
-                if closed.person >= 0:
-                    self._close_path(closed.number, result, closed.person)
-                    self.book.left(closed.person, closed.number)
-                for tracklets in self._tracklets.values():
-                    tracklets.pop(closed.number, None)
+            self._end(plane, tracker)
+            while time_s - tracker.history.steps[0].time_s >= self.settings.lag_s:
+                self._correct(plane, tracker, result)
+                if not len(tracker.history):
+                    break
 
-    def _views(
-        self, by_camera: Mapping[str, Observations], instant: int
-    ) -> tuple[list[View], dict[str, tuple[Observations, int]]]:
-        views, sources = [], {}
-        for name, camera in self.cameras.items():
+    def _seen(
+        self, plane: str, by_camera: Mapping[str, Observations], instant: int
+    ) -> tuple[list[Seen], dict[str, tuple[Observations, int]]]:
+        seen, sources = [], {}
+        for index, name in enumerate(self._members[plane]):
             observed = by_camera.get(name)
             frame = None if observed is None else observed.frame_of(instant)
             if frame is None:
                 continue
             rows = observed.rows_of(frame)
             embeddings = observed.embeddings[rows].astype(float)
-            views.append(
-                View.of(
-                    name,
-                    self._planes[name],
-                    camera.image_size,
-                    observed.boxes_px[rows],
-                    observed.scores[rows],
-                    embeddings,
-                )
-            )
+            seen.append(Seen(name, index, observed.boxes_px[rows], observed.scores[rows], embeddings))
             self.scale.learn_different(embeddings)
             sources[name] = (observed, frame)
-        return views, sources
+        return seen, sources
+
+    def _end(self, plane: str, tracker: GroundTracker) -> None:
+        seen_s = dict(zip(tracker.tracks.number.tolist(), tracker.tracks.seen_s.tolist(), strict=True))
+        for closed in tracker.prune():
+            if closed.person >= 0:
+                self._closed[plane][closed.number] = (closed.person, seen_s[closed.number])
+                self.book.left(closed.person, closed.number)
+            for tracklets in self._tracklets.values():
+                tracklets.pop(closed.number, None)
 
     def _confirm(self, plane: str, tracker: GroundTracker, time_s: float) -> None:
         tracks = tracker.tracks
-        ready = ~tracks.confirmed & (tracks.evidence >= self.settings.confirm_evidence)
+        ready = ~tracks.confirmed & (tracks.evidence >= self.settings.confirm)
         for i in np.flatnonzero(ready):
             tracks.person[i] = self.book.identify(
                 track=int(tracks.number[i]),
@@ -249,7 +267,7 @@ class MultiCameraTracker:
                     person,
                     tuple(view.boxes_px[j].tolist()),
                     float(view.scores[j]),
-                    tuple(view.positions_m[j].tolist()) if on_map else None,
+                    tuple(view.persons[j, :2].tolist()) if on_map else None,
                 )
             )
 
@@ -265,9 +283,9 @@ class MultiCameraTracker:
         tracks = tracker.tracks
         looks = unit_rows(tracks.appearance)
         self.scale.learn_strangers(looks[tracks.confirmed & (tracks.weight >= TRUSTED_WEIGHT)])
-        for i in np.flatnonzero(tracks.confirmed & (time_s - tracks.seen_s <= self.settings.show_s)):
-            person, number = int(tracks.person[i]), int(tracks.number[i])
-            x, y, vx, vy = tracks.mean[i].tolist()
+        for i in np.flatnonzero(tracker.shown()):
+            person = int(tracks.person[i])
+            x, y, vx, vy, _ = tracks.mean[i].tolist()
             if tracks.seen_s[i] == time_s:
                 touched.add(person)
                 self.book.seen(
@@ -278,32 +296,50 @@ class MultiCameraTracker:
                     appearance=looks[i] * tracks.weight[i],
                     weight=float(tracks.weight[i]),
                 )
-            if plane != MAP:
+            if plane == MAP:
+                variance = float(np.linalg.eigvalsh(tracks.covariance[i, :2, :2])[-1])
+                result.positions.append((instant, time_s, person, x, y, vx, vy, variance**0.5))
+
+    # -- what the time after taught --------------------------------------------------------------------------
+
+    def _correct(self, plane: str, tracker: GroundTracker, result: BatchTracks) -> None:
+        """Write down the oldest instant that is remembered, and close the trajectories that ended before it."""
+        step, means, _ = tracker.history.oldest()
+        closed = self._closed[plane]
+        if plane == MAP:
+            self._write_corrected(step, means, closed, tracker, result)
+        remembered = set().union(*(s.numbers.tolist() for s in tracker.history.steps))
+        for number in sorted(set(closed) - remembered):
+            del closed[number]
+            self._close_path(number, result)
+
+    def _write_corrected(
+        self,
+        step: Step,
+        means: np.ndarray,
+        closed: Mapping[int, tuple[int, float]],
+        tracker: GroundTracker,
+        result: BatchTracks,
+    ) -> None:
+        tracks = tracker.tracks
+        # who was seen later was there; who was not was there if there is still no doubt about it now
+        until = np.where(tracker.shown(), step.time_s, tracks.seen_s)
+        live = zip(tracks.number.tolist(), tracks.person.tolist(), until.tolist(), strict=True)
+        known = {**closed, **{number: (person, until_s) for number, person, until_s in live}}
+        for number, mean in zip(step.numbers.tolist(), means, strict=True):
+            person, until_s = known.get(number, (-1, 0.0))
+            if person < 0 or step.time_s > until_s:
                 continue
-            variance = float(np.linalg.eigvalsh(tracks.covariance[i, :2, :2])[-1])
-            result.positions.append((instant, time_s, person, x, y, vx, vy, variance**0.5))
-            path = self._paths.setdefault(number, [])
-            path.append((instant, time_s, x, y, variance))
+            x, y = mean[:2].tolist()
+            result.corrected.append((step.instant, step.time_s, person, x, y))
+            _, path = self._paths.setdefault(number, (person, []))
+            path.append((step.instant, step.time_s, x, y))
             if len(path) >= TRAJECTORY_INSTANTS:
-                self._close_path(number, result, person)
+                self._close_path(number, result)
 
-    def _close_path(self, number: int, result: BatchTracks, person: int | None = None) -> None:
-        path = self._paths.pop(number, [])
-        if person is None:
-            person = self._person_of_path(number)
-        if not path or person is None:
+    def _close_path(self, number: int, result: BatchTracks) -> None:
+        if number not in self._paths:
             return
-        instants = [row[0] for row in path]
+        person, path = self._paths.pop(number)
         values = np.array([row[1:] for row in path])
-        noises = np.eye(2) * np.maximum(values[:, 3], 1e-4)[:, None, None]
-        result.trajectories.append(
-            (
-                person,
-                instants,
-                values[:, 0],
-                smooth(values[:, 0], values[:, 1:3], noises, self.settings.acceleration),
-            )
-        )
-
-    def _person_of_path(self, number: int) -> int | None:
-        return next((p.number for p in self.book.persons.values() if number in p.tracks), None)
+        result.trajectories.append((person, [row[0] for row in path], values[:, 0], values[:, 1:3]))

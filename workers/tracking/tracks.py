@@ -14,8 +14,9 @@ class Tracks:
 
     Attributes:
         number: (n,) int64, unique within the tracker.
-        mean: (n, 4) x, y (m), vx, vy (m/s); covariance: (n, 4, 4).
-        evidence: (n,) float, hits minus the cost of misses, capped.
+        mean: (n, 5) x, y (m), vx, vy (m/s), height (m); covariance: (n, 5, 5).
+        evidence: (n,) nats for the track's being somebody, capped.
+        findable: (n,) 0..1, how probably some camera finds it at this instant.
         person: (n,) int64, the person's number once confirmed, -1 before.
         born_s, seen_s: (n,) seconds, first and last detection.
         appearance: (n, d) weighted sum of embeddings; weight: (n,) sum of weights.
@@ -25,6 +26,7 @@ class Tracks:
     mean: np.ndarray
     covariance: np.ndarray
     evidence: np.ndarray
+    findable: np.ndarray
     person: np.ndarray
     born_s: np.ndarray
     seen_s: np.ndarray
@@ -35,9 +37,10 @@ class Tracks:
     def none(cls, dimension: int = 0) -> Tracks:
         return cls(
             number=np.empty(0, np.int64),
-            mean=np.empty((0, 4)),
-            covariance=np.empty((0, 4, 4)),
+            mean=np.empty((0, 5)),
+            covariance=np.empty((0, 5, 5)),
             evidence=np.empty(0),
+            findable=np.empty(0),
             person=np.empty(0, np.int64),
             born_s=np.empty(0),
             seen_s=np.empty(0),

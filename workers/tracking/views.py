@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from workers.mapping.plane import Plane
+from workers.tracking.cameras import CameraBank
 
+# two boxes of one camera that share this much of their union show one person twice: a detector that can tell two
+# people apart there does not exist
+DOUBLED = 0.75
 # a crop this high (pixels) tells as much about appearance as it ever will
 FULL_HEIGHT_PX = 100.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A camera's detections as they came.
+
+    Attributes:
+        camera: its name; index: its place among the cameras of its plane.
+        boxes_px: (n, 4) xyxy; scores: (n,); embeddings: (n, d) unit rows (d may be 0).
+    """
+
+    camera: str
+    index: int
+    boxes_px: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -17,58 +37,75 @@ class View:
     """n detections of one camera at one instant.
 
     Attributes:
+        camera: its name; index: its place among the cameras of its plane.
         boxes_px: (n, 4) xyxy; scores: (n,).
-        positions_m: (n, 2) on the camera's plane; noises_m2: (n, 2, 2).
+        edges_px: (n, 3) column of the middle, rows of feet and head, cut at the image's borders.
+        persons: (n, 3) x, y, height of whom each box most probably shows; covariances: (n, 3, 3).
+        placed: (n,) bool, boxes that can show a person and do not repeat another box.
         embeddings: (n, d) float64 unit rows (d may be 0).
         quality: (n,) 0..1, how much a crop tells about appearance.
-        image_size: (width, height).
     """
 
     camera: str
-    plane: Plane
+    index: int
     boxes_px: np.ndarray
     scores: np.ndarray
-    positions_m: np.ndarray
-    noises_m2: np.ndarray
+    edges_px: np.ndarray
+    persons: np.ndarray
+    covariances: np.ndarray
+    placed: np.ndarray
     embeddings: np.ndarray
     quality: np.ndarray
-    image_size: tuple[int, int]
-
-    @classmethod
-    def of(
-        cls,
-        camera: str,
-        plane: Plane,
-        image_size: tuple[int, int],
-        boxes_px: np.ndarray,
-        scores: np.ndarray,
-        embeddings: np.ndarray,
-    ) -> View:
-        """Locate the boxes on the plane; boxes without a place there (above the horizon) get no gate."""
-        boxes = np.asarray(boxes_px, float)
-        positions, noises = plane.locate(boxes)
-        placed = np.isfinite(positions).all(1) & np.isfinite(noises).all((1, 2))
-        positions[~placed] = 1e9
-        noises[~placed] = np.eye(2)
-        return cls(
-            camera,
-            plane,
-            boxes,
-            np.asarray(scores, float),
-            positions,
-            noises,
-            np.asarray(embeddings, float),
-            crop_quality(boxes, np.asarray(scores, float)),
-            image_size,
-        )
-
-    @property
-    def placed(self) -> np.ndarray:
-        """(n,) bool: detections that have a position."""
-        return self.positions_m[:, 0] < 1e8
 
     def __len__(self) -> int:
         return len(self.boxes_px)
+
+
+def views_of(bank: CameraBank, seen: Sequence[Seen]) -> list[View]:
+    """Locate the boxes of all cameras of a plane at once."""
+    if not seen:
+        return []
+    cameras = np.repeat([s.index for s in seen], [len(s.boxes_px) for s in seen]).astype(int)
+    boxes = np.concatenate([np.asarray(s.boxes_px, float).reshape(-1, 4) for s in seen])
+    persons, covariances, placed = bank.persons(cameras, boxes)
+    edges = bank.projection.edges(cameras, np.where(placed[:, None], boxes, 0.0))
+    ends = np.cumsum([len(s.boxes_px) for s in seen])[:-1]
+    parts = [np.split(values, ends) for values in (boxes, edges, persons, covariances, placed)]
+    return [
+        View(
+            s.camera,
+            s.index,
+            boxes_px,
+            np.asarray(s.scores, float),
+            edges_px,
+            persons,
+            covariances,
+            placed & ~doubled(boxes_px, np.asarray(s.scores, float)),
+            np.asarray(s.embeddings, float),
+            crop_quality(boxes_px, np.asarray(s.scores, float)),
+        )
+        for s, boxes_px, edges_px, persons, covariances, placed in zip(seen, *parts, strict=True)
+    ]
+
+
+def doubled(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(n,) bool: boxes that repeat a better one of the same camera (the first of equally good ones stays)."""
+    if len(boxes_px) < 2:
+        return np.zeros(len(boxes_px), bool)
+    order = np.argsort(-scores, kind="stable")
+    boxes = boxes_px[order]
+    size = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
+    left_top = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    right_bottom = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.prod(np.clip(right_bottom - left_top, 0, None), axis=2)
+    area = np.prod(size, axis=1)
+    same = shared > DOUBLED * np.maximum(area[:, None] + area[None, :] - shared, 1e-9)
+    repeats = np.zeros(len(boxes), bool)
+    for i in np.flatnonzero(np.tril(same, -1).any(1)):
+        repeats[i] = (same[i, :i] & ~repeats[:i]).any()
+    result = np.empty(len(boxes), bool)
+    result[order] = repeats
+    return result
 
 
 def crop_quality(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -119,14 +119,16 @@ def test_small_covered_and_doubtful_crops_count_less():
 @pytest.mark.parametrize(
     "values",
     [
-        {"acceleration": 0},
-        {"gate": -1},
+        {"speed": 0},
+        {"noise_feet": -1},
         {"clutter": float("nan")},
         {"coast_s": float("inf")},
-        {"detection_probability": 1.0},
-        {"detection_probability": 0},
+        {"chance": 1.0},
+        {"slipped": 0},
+        {"lost": 0.0},
+        {"lag_s": -1.0},
         {"start_score": 1.5},
-        {"evidence_cap": 4.0},
+        {"evidence_cap": 2.0},
     ],
     ids=str,
 )

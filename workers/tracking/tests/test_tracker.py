@@ -98,7 +98,8 @@ def test_positions_are_where_the_person_is(path, cameras):
     rows = follow(World({"ann": path}), 6, cameras=cameras)
     live = {instant: (x, y) for instant, _, _, x, y, *_ in rows.positions}
     (_, instants, times_s, smoothed) = rows.trajectories[0]
-    assert len(live) == len(instants) > 50
+    # live from where it is sure, afterwards from the first detection on
+    assert 50 < len(live) <= len(instants) == 60
     np.testing.assert_allclose(times_s, START_S + np.array(instants) / FPS, atol=1e-6)
     for instant, xy in [*live.items(), *zip(instants, smoothed, strict=True)]:
         assert np.linalg.norm(np.subtract(xy, path(instant / FPS))) < 0.3, instant
@@ -109,7 +110,6 @@ def test_velocity_and_its_certainty():
     *_, vx, vy, sigma_m = rows.positions[-1]
     assert (vx, vy) == pytest.approx((0.8, 0.4), abs=0.25)
     assert 0 < sigma_m < 0.3
-    assert sigma_m < rows.positions[0][-1]
 
 
 def test_a_detection_is_passed_on_as_it_was_seen():
@@ -182,7 +182,6 @@ class Doubled(World):
         return once + [(name, box + self.shift_px, crop) for name, box, crop in once]
 
 
-@pytest.mark.xfail(strict=True, reason="boxes that show the same person in one frame are counted as several")
 @pytest.mark.parametrize("shift_px", [0.0, 2.0])
 def test_boxes_found_twice_do_not_double_anybody(shift_px):
     rows = follow(Doubled(crossing().paths, shift_px=shift_px), 6)
@@ -202,7 +201,6 @@ def test_half_a_second_unseen_by_a_camera_breaks_nothing(cameras):
     assert not any(row[3] == "south" and 30 <= row[0] < 35 for row in rows.detections)
 
 
-@pytest.mark.xfail(strict=True, reason="with every further camera an unseen track is given up sooner")
 def test_half_a_second_unseen_by_all_cameras_breaks_nothing():
     rows = follow(World({"ann": ALONG}, unseen=lambda camera, i: 30 <= i < 35), 6)
     assert tracks(rows) == {"north": {1}, "south": {1}}

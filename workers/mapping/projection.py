@@ -1,0 +1,263 @@
+"""Upright persons of one plane, as each of its cameras sees them; and back from a box to the person.
+
+A person is x, y (metres on the plane) and a height (metres). A box says three things about it: the column of its
+middle, the row of its lower edge (the feet) and the row of its upper edge (the head). All functions work on rows:
+row k is one person in one camera, so that all cameras are done at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration import CameraModel
+from workers.mapping.kalman import inverse_3x3
+
+# a standing person's width as a share of the height
+BODY_WIDTH = 0.36
+# seen from straight above, a person is still this wide (m): no figure is smaller than that
+SHOULDERS_M = 0.6
+# less than this share of a figure inside the image is not seen
+LEAST_SHARE = 0.02
+# no place is this far from the map's origin (m): a foot that close to the horizon tells nothing
+FARTHEST_M = 1e3
+# a first guess is corrected by at most this much in one step (m), so that a wild box cannot run away
+LONGEST_STEP_M = 3.0
+# squared residuals (3 edges and the height) beyond which a box is no upright person at all
+ODD_BOX = 25.0
+# where a seeded person stands is known this roughly beforehand (m): keeps covariances finite near the horizon
+PLACE_PRIOR_M = 5.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """k persons in their images.
+
+    Attributes:
+        edges_px: (k, 3) column of the middle, rows of the lower and the upper edge, cut at the image's borders.
+        jacobian: (k, 3, 3) derivative of `edges_px` by x, y, height (pixels per metre); 0 for an edge that is cut.
+        scale_px: (k,) height of the whole figure.
+        boxes_px: (k, 4) xyxy, cut at the borders.
+        share: (k,) 0..1 of the figure that is inside the image, 0 for who is not in view.
+        depth: (k,) grows with the distance from the camera.
+    """
+
+    edges_px: np.ndarray
+    jacobian: np.ndarray
+    scale_px: np.ndarray
+    boxes_px: np.ndarray
+    share: np.ndarray
+    depth: np.ndarray
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Errors of a detector's boxes.
+
+    Attributes:
+        middle, feet, head: standard deviations as shares of the figure's height.
+        least_px: rounding and motion blur, on top.
+    """
+
+    middle: float
+    feet: float
+    head: float
+    least_px: float
+
+    def variances(self, scale_px: np.ndarray) -> np.ndarray:
+        """(..., 3) variances of the three edges in units of the figure's height."""
+        pixel = (self.least_px / scale_px) ** 2
+        return np.stack([self.middle**2 + pixel, self.feet**2 + pixel, self.head**2 + pixel], -1)
+
+
+class PersonProjection:
+    """C cameras of one plane.
+
+    Attributes:
+        matrices: (C, 3, 4) metres to pixels, third row positive in front.
+        sizes: (C, 2) width, height of the images.
+        height_m, height_sigma_m: what is known of a person's height before it is measured.
+    """
+
+    def __init__(
+        self,
+        matrices: np.ndarray,
+        depth_rows: np.ndarray,
+        sizes: np.ndarray,
+        height_m: float,
+        height_sigma_m: float,
+    ) -> None:
+        self.matrices, self.depth_rows, self.sizes = matrices, depth_rows, sizes
+        self.height_m, self.height_sigma_m = height_m, height_sigma_m
+        ground = matrices[:, :, [0, 1, 3]]
+        heads = ground.copy()
+        heads[:, :, 2] += matrices[:, :, 2] * height_m
+        self._to_ground, self._to_heads = _inverses(ground), _inverses(heads)
+
+    @classmethod
+    def of_map(
+        cls, cameras: Sequence[CameraModel], height_m: float, height_sigma_m: float
+    ) -> PersonProjection:
+        """Calibrated cameras. One known by its homography alone gets upright figures of the local scale."""
+        matrices = np.array([_full_matrix(camera) for camera in cameras]).reshape(-1, 3, 4)
+        sizes = np.array([camera.image_size for camera in cameras], float).reshape(-1, 2)
+        return cls(matrices, matrices[:, 2], sizes, height_m, height_sigma_m)
+
+    @classmethod
+    def of_image(cls, size: tuple[int, int], height_m: float) -> PersonProjection:
+        """A camera without calibration: its image is the plane, scaled so that a person a quarter as high is
+        `height_m`. Who stands lower in the image is in front."""
+        scale = size[1] / 4 / height_m
+        matrix = np.array([[scale, 0, 0, 0], [0, scale, -scale, 0], [0, 0, 0, 1.0]])
+        depth_row = np.array([0.0, -1.0, 0.0, 1e4])
+        # how far away somebody is and how high they look is not known: any height may be
+        return cls(matrix[None], depth_row[None], np.array([size], float), height_m, 2 * height_m)
+
+    def __len__(self) -> int:
+        return len(self.matrices)
+
+    def figures(self, cameras: np.ndarray, persons: np.ndarray, shift: np.ndarray | float = 0.0) -> Figures:
+        """What (k, 3) persons look like in (k,) cameras.
+
+        Args:
+            shift: (k, 3) systematic error of the camera's boxes, as shares of the figure's height.
+        """
+        P, size = self.matrices[cameras], self.sizes[cameras]
+        foot_h = np.einsum("kij,kj->ki", P[:, :, :2], persons[:, :2]) + P[:, :, 3]
+        head_h = foot_h + persons[:, 2:3] * P[:, :, 2]
+        in_front = (foot_h[:, 2] > 1e-6) & (head_h[:, 2] > 1e-6)
+        foot_w = np.where(in_front, foot_h[:, 2], 1.0)[:, None]
+        head_w = np.where(in_front, head_h[:, 2], 1.0)[:, None]
+        foot, head = foot_h[:, :2] / foot_w, head_h[:, :2] / head_w
+        by_foot = np.zeros((len(P), 2, 3))
+        by_head = np.empty((len(P), 2, 3))
+        by_foot[:, :, :2] = (P[:, :2, :2] - foot[:, :, None] * P[:, 2:3, :2]) / foot_w[:, :, None]
+        by_head[:, :, :2] = (P[:, :2, :2] - head[:, :, None] * P[:, 2:3, :2]) / head_w[:, :, None]
+        by_head[:, :, 2] = (P[:, :2, 2] - head * P[:, 2:3, 2]) / head_w
+        across = np.hypot(by_foot[:, 0, 0], by_foot[:, 0, 1])
+        lean = np.abs(foot[:, 0] - head[:, 0])
+        scale = np.maximum(np.hypot(lean, foot[:, 1] - head[:, 1]), np.maximum(across * SHOULDERS_M, 1.0))
+        # under a camera that looks straight down, heads may be the lower edge
+        upside = (head[:, 1] > foot[:, 1])[:, None]
+        low, high = np.where(upside, head, foot), np.where(upside, foot, head)
+        edges = (
+            np.column_stack([(foot[:, 0] + head[:, 0]) / 2, low[:, 1], high[:, 1]]) + shift * scale[:, None]
+        )
+        jacobian = np.stack(
+            [
+                (by_foot[:, 0] + by_head[:, 0]) / 2,
+                np.where(upside, by_head[:, 1], by_foot[:, 1]),
+                np.where(upside, by_foot[:, 1], by_head[:, 1]),
+            ],
+            1,
+        )
+        return _cut(edges, jacobian, scale, np.maximum(BODY_WIDTH * scale, lean), size, in_front,
+                    np.einsum("ki,ki->k", self.depth_rows[cameras][:, [0, 1, 3]],
+                              np.column_stack([persons[:, :2], np.ones(len(persons))])))  # fmt: skip
+
+    def edges(self, cameras: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
+        """(k, 3) edges of (k, 4) xyxy boxes, cut at the borders as figures are."""
+        width, height = self.sizes[cameras].T
+        left, right = np.clip(boxes_px[:, 0], 0, width), np.clip(boxes_px[:, 2], 0, width)
+        bottom, top = np.clip(boxes_px[:, 3], 0, height), np.clip(boxes_px[:, 1], 0, height)
+        return np.column_stack([(left + right) / 2, bottom, top])
+
+    def persons(
+        self, cameras: np.ndarray, boxes_px: np.ndarray, noise: Noise, shift: np.ndarray | float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The persons that (k, 4) boxes of (k,) cameras most probably show.
+
+        A few Gauss-Newton steps from where the feet are (the head, where the feet are cut), with what is known of
+        people's heights.
+
+        Returns:
+            (k, 3) x, y, height; (k, 3, 3) covariance, positive definite; (k,) bool: the box can be a person.
+        """
+        boxes = np.asarray(boxes_px, float)
+        sound = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        seen = self.edges(cameras, np.where(sound[:, None], boxes, [0.0, 0.0, 1.0, 1.0]))
+        persons, known = self._guess(cameras, seen)
+        sound &= known
+        weight = 1 / self.height_sigma_m**2
+        prior = np.diag([1 / PLACE_PRIOR_M**2] * 2 + [weight])
+        for _ in range(3):
+            figures = self.figures(cameras, persons, shift)
+            scaled = figures.jacobian / figures.scale_px[:, None, None]
+            error = (seen - figures.edges_px) / figures.scale_px[:, None]
+            weighted = scaled.transpose(0, 2, 1) / noise.variances(figures.scale_px)[:, None, :]
+            covariance, _ = inverse_3x3(weighted @ scaled + prior)
+            pull = np.einsum("kij,kj->ki", weighted, error)
+            pull[:, 2] += weight * (self.height_m - persons[:, 2])
+            step = np.einsum("kij,kj->ki", covariance, pull)
+            persons = persons + np.clip(step, -LONGEST_STEP_M, LONGEST_STEP_M)
+        figures = self.figures(cameras, persons, shift)
+        error = (seen - figures.edges_px) / figures.scale_px[:, None]
+        oddness = (error**2 / noise.variances(figures.scale_px)).sum(1)
+        oddness += weight * (persons[:, 2] - self.height_m) ** 2
+        sound &= (figures.share > LEAST_SHARE) & (oddness < ODD_BOX) & (np.abs(persons).max(1) < FARTHEST_M)
+        return persons, covariance, sound
+
+    def _guess(self, cameras: np.ndarray, edges_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cut = edges_px[:, 1] >= self.sizes[cameras, 1] - 2
+        one = np.ones(len(edges_px))
+        by_feet = np.einsum("kij,kj->ki", self._to_ground[cameras], np.column_stack([edges_px[:, :2], one]))
+        by_head = np.einsum(
+            "kij,kj->ki", self._to_heads[cameras], np.column_stack([edges_px[:, [0, 2]], one])
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            feet, head = by_feet[:, :2] / by_feet[:, 2:], by_head[:, :2] / by_head[:, 2:]
+        usable = np.isfinite(head).all(1) & (np.abs(head).max(1) < FARTHEST_M)
+        place = np.where((cut & usable)[:, None], head, feet)
+        known = np.isfinite(place).all(1) & (np.abs(place).max(1) < FARTHEST_M)
+        place[~known] = 0.0
+        height = np.full(len(place), self.height_m)
+        return np.column_stack([place, height]), known
+
+
+def _cut(edges, jacobian, scale, width, size, in_front, depth) -> Figures:
+    """Cut figures at their images' borders."""
+    W, H = size.T
+    left, right = edges[:, 0] - width / 2, edges[:, 0] + width / 2
+    bottom, top = edges[:, 1], edges[:, 2]
+    x0, x1 = np.clip(left, 0, W), np.clip(right, 0, W)
+    y0, y1 = np.clip(top, 0, H), np.clip(bottom, 0, H)
+    share = (x1 - x0) * np.clip(y1 - y0, 0, None) / np.maximum(width * (bottom - top), 1e-9)
+    share = np.where(in_front & (share > LEAST_SHARE), np.minimum(share, 1.0), 0.0)
+    # where one side is cut, the middle moves half as far; a cut edge does not move at all
+    jacobian[(left < 0) | (right > W), 0] *= 0.5
+    jacobian[(bottom > H) | (bottom < 0), 1] = 0.0
+    jacobian[(top < 0) | (top > H), 2] = 0.0
+    jacobian[share == 0] = 0.0
+    return Figures(
+        np.column_stack([(x0 + x1) / 2, y1, y0]),
+        jacobian,
+        scale,
+        np.column_stack([x0, y0, x1, y1]),
+        share,
+        depth,
+    )
+
+
+def _full_matrix(camera: CameraModel) -> np.ndarray:
+    """(3, 4) with positive third coordinate in front of the camera and rows scaled to metric depth."""
+    if camera.projection is not None:
+        P = camera.projection / np.linalg.norm(camera.projection[2, :3])
+        return P * camera.depth_sign()
+    H = camera.map_to_image * camera.depth_sign()
+    width, height = camera.image_size
+    foot = np.array([[width / 2, height - 1.0]])
+    ground = camera.image_to_map @ np.array([width / 2, height - 1.0, 1.0])
+    depth = (H @ (ground / ground[2]))[2]
+    across = 1.0 / np.linalg.norm(camera.jacobian_to_map(foot)[0, :, 0])
+    return np.column_stack([H[:, 0], H[:, 1], [0.0, -across * depth, 0.0], H[:, 2]]) / depth
+
+
+def _inverses(matrices: np.ndarray) -> np.ndarray:
+    """Inverses; NaN for a plane that is seen edge-on (a camera at the height of heads)."""
+    scaled = matrices / np.abs(matrices).max((1, 2), keepdims=True)
+    usable = np.abs(np.linalg.det(scaled)) > 1e-14
+    return np.where(
+        usable[:, None, None], np.linalg.inv(np.where(usable[:, None, None], matrices, np.eye(3))), np.nan
+    )
