@@ -27,6 +27,7 @@ class TrackRows(Protocol):
     """What a batch adds, see `workers.tracking.tracker.BatchTracks`."""
 
     detections: list[tuple]
+    bridged: list[tuple]
     positions: list[tuple]
     trajectories: list[tuple]
     persons: list[Any]
@@ -38,7 +39,8 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> None:
     camera_ids = {c["camera"]: c["camera_id"] for c in task.plan["cameras"]}
     with connection.cursor() as cursor:
         _upsert_persons(cursor, task, rows.persons, ids)
-        _copy(cursor, "tracking_detection", _DETECTION, _detections(task, rows.detections, ids, camera_ids))
+        boxes = [*rows.detections, *rows.bridged]
+        _copy(cursor, "tracking_detection", _DETECTION, _detections(task, boxes, ids, camera_ids))
         _copy(cursor, "tracking_position", _POSITION, _positions(task, rows.positions, ids))
         for person, instants, times_s, positions_m in rows.trajectories:
             steps = np.diff(positions_m, axis=0)

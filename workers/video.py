@@ -91,7 +91,8 @@ def track_video(
         observed = perceiver.perceive(batch)
         problems += observed.problems
         frames += len(observed.instants)
-        rows += tracker.process([observed], instants, times).detections
+        tracks = tracker.process([observed], instants, times)
+        rows += tracks.detections + tracks.bridged
         on_progress(instants[-1] + 1, total)
     perceiver.close()
     if frames < info.frame_count:

@@ -175,7 +175,9 @@ class GroundTracker:
             hit[found.assigned[v][boxes]] = True
             rows = found.assigned[v][boxes]
             own = np.clip(found.gains[v, rows] / settings.own_nats, 0, 1)
-            change[rows] -= np.log(settings.chance) * own * sureness(view.scores[boxes])
+            change[rows] -= (
+                np.log(settings.chance) * own * sureness(view.scores[boxes], tracks.confirmed[rows])
+            )
             rate = np.maximum(sight.rate, LEAST_RATE)
             silence = np.log((1 - rate) / (1 - settings.chance * rate))
             change[sight.rows] += np.where(hit[sight.rows], 0.0, silence)

@@ -15,6 +15,8 @@ SURE_ODDS = 1.5
 # a box whose feet are hidden ends at most this far below the feet, and this far above (shares of the height)
 CUT_BELOW, CUT_ABOVE = 0.05, 0.9
 MOST_DOUBT = 3.0
+# log odds of a score that says nothing about a newcomer (a score of 0.6)
+NEWCOMER_ODDS = 0.4
 LOG_2PI = np.log(2 * np.pi)
 
 
@@ -78,9 +80,17 @@ def doubt(scores: np.ndarray, settings: TrackerSettings) -> np.ndarray:
     return np.maximum(settings.score_weight * np.minimum(_log_odds(scores) - SURE_ODDS, 0.0), -MOST_DOUBT)
 
 
-def sureness(scores: np.ndarray) -> np.ndarray:
-    """(m,) -1..1 how much a score speaks for somebody: one half says nothing, less speaks against."""
-    return np.clip(_log_odds(scores) / SURE_ODDS, -1.0, 1.0)
+def sureness(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(m,) -1..1 how much a score speaks for somebody's existence.
+
+    A score of one half says nothing and less speaks against, of people who are known: half hidden, they look
+    doubtful. Who is not known yet has to look a little better than that.
+
+    Args:
+        known: (m,) bool.
+    """
+    neutral = np.where(known, 0.0, NEWCOMER_ODDS)
+    return np.clip((_log_odds(scores) - neutral) / (SURE_ODDS - neutral), -1.0, 1.0)
 
 
 def told(

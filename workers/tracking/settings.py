@@ -26,7 +26,7 @@ class TrackerSettings:
     slipped: float = 0.02
     slipped_scale: float = 3.3
     # share of boxes that end above the feet, for a person in full view and for a hidden one
-    feet_cut: float = 0.01
+    feet_cut: float = 0.02
     feet_cut_hidden: float = 0.55
     # boxes of nobody and of people not tracked yet, per camera and instant, in a volume of one figure's height in
     # each of the three edges: what a match must beat
@@ -49,7 +49,7 @@ class TrackerSettings:
     # a box counts fully for who explains it this much better than the next (nats)
     own_nats: float = 5.0
     # evidence of a single camera's first box
-    first_box: float = 1.3
+    first_box: float = 1.6
     # frames this close together (s) are one opinion about existence
     evidence_memory_s: float = 0.3
     # existence is doubted this much per second without any box (nats/s)
@@ -70,6 +70,8 @@ class TrackerSettings:
     # -- identity
     # a camera's tracklet ends when it has not seen the person for this long (s)
     tracklet_gap_s: float = 2.0
+    # where a camera overlooks somebody for at most this long, the boxes in between are drawn in (s)
+    bridge_s: float = 1.0
     # two looks must be more alike than those of other people by this many deviations to be one person
     reid_sigmas: float = 1.8
     # people who left may come back under the same identity for this long (s)

@@ -17,6 +17,7 @@ from workers.tracking.ground import GroundTracker
 from workers.tracking.identities import TRUSTED_WEIGHT, Person, PersonBook
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
+from workers.tracking.tracklets import Tracklets
 from workers.tracking.tracks import unit_rows
 from workers.tracking.views import Seen
 
@@ -43,6 +44,8 @@ class BatchTracks:
 
     Attributes:
         detections: (instant, frame, captured_at, camera, track_id, person, box_px (4), score, position_m or None).
+        bridged: like detections, with score 0 and no position: boxes of earlier instants at which a camera overlooked
+            somebody whom it saw shortly before and after.
         positions: (instant, time_s, person, x_m, y_m, vx, vy, sigma_m), as known at that instant.
         corrected: (instant, time_s, person, x_m, y_m), as known `lag_s` later: smoothed, false alarms left out,
             people shown from their first detection on.
@@ -51,6 +54,7 @@ class BatchTracks:
     """
 
     detections: list[tuple] = field(default_factory=list)
+    bridged: list[tuple] = field(default_factory=list)
     positions: list[tuple] = field(default_factory=list)
     corrected: list[tuple] = field(default_factory=list)
     trajectories: list[tuple] = field(default_factory=list)
@@ -78,9 +82,7 @@ class MultiCameraTracker:
             self._members.setdefault(plane, []).append(name)
         self._trackers = {plane: self._tracker(plane) for plane in sorted(self._members)}
         self._next_track = 0
-        # per camera: the tracklet of each track, and the next tracklet's id
-        self._tracklets: dict[str, dict[int, tuple[int, float]]] = {name: {} for name in self.cameras}
-        self._next_tracklet = dict.fromkeys(self.cameras, 1)
+        self._tracklets = Tracklets(self.cameras, self.settings.tracklet_gap_s, self.settings.bridge_s)
         # per plane, confirmed tracks that ended within the lag: their person and when they were last seen
         self._closed: dict[str, dict[int, tuple[int, float]]] = {plane: {} for plane in self._trackers}
         # per track on the map: its person, and (instant, time_s, x, y) of every corrected position
@@ -139,11 +141,7 @@ class MultiCameraTracker:
                 "person_count": self.book.count,
                 "planes": {name: tracker.to_state() for name, tracker in self._trackers.items()},
                 "next_track": self._next_track,
-                "tracklets": {
-                    name: [[n, *value] for n, value in tracklets.items()]
-                    for name, tracklets in self._tracklets.items()
-                },
-                "next_tracklet": self._next_tracklet,
+                "tracklets": self._tracklets.to_state(),
                 "paths": [[n, person, np.array(path, float)] for n, (person, path) in self._paths.items()],
                 "closed": {
                     plane: [[n, *value] for n, value in closed.items()]
@@ -159,19 +157,13 @@ class MultiCameraTracker:
             ValueError: not a state of a tracker with these cameras.
         """
         state = wire.unpack(data)
-        if set(state["next_tracklet"]) != set(self.cameras):
-            raise ValueError("the checkpoint belongs to other cameras")
+        self._tracklets.restore(state["tracklets"])
         self.scale.restore(state["scale"])
         self.book.persons = {p["number"]: Person.from_state(p) for p in state["persons"]}
         self.book.count = state["person_count"]
         for name, plane in state["planes"].items():
             self._trackers[name].restore(plane)
         self._next_track = state["next_track"]
-        self._tracklets = {
-            name: {n: (tracklet, seen_s) for n, tracklet, seen_s in rows}
-            for name, rows in state["tracklets"].items()
-        }
-        self._next_tracklet = dict(state["next_tracklet"])
         self._paths = {
             n: (person, [(int(row[0]), *map(float, row[1:])) for row in path])
             for n, person, path in state["paths"]
@@ -228,8 +220,7 @@ class MultiCameraTracker:
             if closed.person >= 0:
                 self._closed[plane][closed.number] = (closed.person, seen_s[closed.number])
                 self.book.left(closed.person, closed.number)
-            for tracklets in self._tracklets.values():
-                tracklets.pop(closed.number, None)
+            self._tracklets.ended(closed.number)
 
     def _confirm(self, plane: str, tracker: GroundTracker, time_s: float) -> None:
         tracks = tracker.tracks
@@ -246,30 +237,23 @@ class MultiCameraTracker:
             )
 
     def _record_view(self, view, numbers, person_of, instant, time_s, observed, frame, result) -> None:
-        tracklets = self._tracklets[view.camera]
         on_map = self._plane_of[view.camera] == MAP
+        shot = int(observed.frames[frame]), float(observed.captured_at[frame])
+        self._tracklets.frame(view.camera, instant, *shot, time_s)
         for j, number in enumerate(numbers.tolist()):
             person = person_of.get(number, -1)
             if person < 0:
                 continue
-            tracklet, seen_s = tracklets.get(number, (None, 0.0))
-            if tracklet is None or time_s - seen_s > self.settings.tracklet_gap_s:
-                tracklet = self._next_tracklet[view.camera]
-                self._next_tracklet[view.camera] += 1
-            tracklets[number] = (tracklet, time_s)
+            box = tuple(view.boxes_px[j].tolist())
+            tracklet, bridged = self._tracklets.seen(view.camera, number, person, instant, time_s, box)
+            place = tuple(view.persons[j, :2].tolist()) if on_map else None
             result.detections.append(
-                (
-                    instant,
-                    int(observed.frames[frame]),
-                    float(observed.captured_at[frame]),
-                    view.camera,
-                    tracklet,
-                    person,
-                    tuple(view.boxes_px[j].tolist()),
-                    float(view.scores[j]),
-                    tuple(view.persons[j, :2].tolist()) if on_map else None,
-                )
+                (instant, *shot, view.camera, tracklet, person, box, float(view.scores[j]), place)
             )
+            result.bridged += [
+                (b.instant, b.frame, b.captured_at, view.camera, tracklet, person, b.box_px, 0.0, None)
+                for b in bridged
+            ]
 
     def _record_positions(
         self,

@@ -142,7 +142,7 @@ def follow(
 
 def join(result: BatchTracks, more: BatchTracks) -> None:
     """Append a batch's rows. Persons are copied: what is said of them now is what would be recorded now."""
-    for name in ("detections", "positions", "trajectories"):
+    for name in ("detections", "bridged", "positions", "corrected", "trajectories"):
         getattr(result, name).extend(getattr(more, name))
     result.persons.extend(deepcopy(more.persons))
 
@@ -151,7 +151,9 @@ def plain(rows: BatchTracks) -> dict[str, list]:
     """Everything in the rows as numbers, text and lists, which compare exactly."""
     return {
         "detections": rows.detections,
+        "bridged": rows.bridged,
         "positions": rows.positions,
+        "corrected": rows.corrected,
         "trajectories": [
             (person, list(instants), times.tolist(), positions.tolist())
             for person, instants, times, positions in rows.trajectories
