@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-# hardware that not every machine has may skip even where nothing else may
-_MAY_SKIP = {"gpu"}
+# hardware that not every machine has, and recordings that SpotOn may not pass on, may be missing even where nothing
+# else may
+_MAY_SKIP = {"gpu", "recordings"}
 
 
 @pytest.hookimpl(hookwrapper=True)

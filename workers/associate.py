@@ -49,7 +49,9 @@ def associate(
     tracker = tracker_for(cameras, state)
     tracks = tracker.process(observed, instants, times_s)
     if last:
-        tracks.trajectories += tracker.finish().trajectories
+        rest = tracker.finish()
+        tracks.corrected += rest.corrected
+        tracks.trajectories += rest.trajectories
     return Associated(
         rows=tracks,
         state=tracker.state(),

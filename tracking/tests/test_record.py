@@ -44,6 +44,13 @@ def test_a_camera_without_calibration_has_no_positions(task):
     assert (row.map_x, row.map_y) == (None, None)
 
 
+def test_boxes_that_bridge_a_break_are_told_by_their_confidence(task):
+    bridged = (*detection(2)[:7], 0.0, None)
+    record_tracks(task=task, rows=Rows(detections=[detection(3)], bridged=[bridged], persons=[seen()]))
+    rows = Detection.objects.order_by("instant")
+    assert [(row.instant, row.confidence, row.map_x) for row in rows] == [(2, 0.0, None), (3, 0.875, 1.5)]
+
+
 def test_positions(task):
     rows = Rows(positions=[(4, AT + 0.4, 1, 1.0, 2.0, 0.5, -0.5, 0.125)], persons=[seen()])
     record_tracks(task=task, rows=rows)

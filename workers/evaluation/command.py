@@ -32,7 +32,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"least IoU of boxes (default {DEFAULT_IOU}), or greatest distance in metres (default {DEFAULT_METRES})",
     )
     parser.add_argument(
-        "--area", type=area, metavar="X0,Y0,X1,Y1", help="only map points in this rectangle (metres)"
+        "--area",
+        type=area,
+        metavar="X0,Y0,X1,Y1",
+        help="only map points in this rectangle (metres); --area=X0,... where X0 is negative",
     )
     parser.add_argument(
         "--json", type=Path, metavar="OUT", help="write the scores here too; serves as a baseline"
@@ -51,14 +54,16 @@ def run(options: Namespace) -> tuple[str, bool]:
     Raises:
         EngineError: a file or the baseline cannot be used; OSError: cannot be read or written.
     """
+    # read before anything is written: it may be the same file
+    baseline = read_baseline(options.baseline) if options.baseline else None
     qualities = compare(read(options.truth), read(options.tracks), options.threshold, options.area)
     scores = {name: numbers(quality) for name, quality in qualities.items()}
     text = table(qualities)
     if options.json:
         options.json.write_text(json.dumps(scores, indent=1) + "\n", "utf-8")
-    if not options.baseline:
+    if baseline is None:
         return text, True
-    worse = worse_than(read_baseline(options.baseline), scores, options.tolerance)
+    worse = worse_than(baseline, scores, options.tolerance)
     verdict = (
         [f"Worse than {options.baseline}:", *worse] if worse else [f"Not worse than {options.baseline}."]
     )
@@ -84,7 +89,10 @@ def compare(
         )
     if area is not None and truth.kind == "boxes":
         raise EngineError("an area is in metres on the map; these files have boxes in pixels")
-    if (ONLY in truth.cameras) != (ONLY in tracks.cameras):
+    if not truth.cameras:
+        raise EngineError("the truth has no rows")
+    # a tracker that found nobody left a file of no cameras
+    if tracks.cameras and (ONLY in truth.cameras) != (ONLY in tracks.cameras):
         raise EngineError("one file names cameras, the other does not")
     if strangers := sorted(set(tracks.cameras) - set(truth.cameras)):
         raise EngineError(
@@ -142,7 +150,10 @@ def read_baseline(path: Path) -> dict[str, dict[str, float]]:
     """Raises EngineError when the file was not written by `--json`."""
     try:
         stored = json.loads(path.read_text("utf-8"))
-        return {name: {score: float(values[score]) for score in SCORES} for name, values in stored.items()}
+        scores = {name: {score: float(values[score]) for score in SCORES} for name, values in stored.items()}
+        if not scores:
+            raise ValueError("no scores")
+        return scores
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EngineError(f"{path}: not a baseline written by --json: {error!r}") from error
 

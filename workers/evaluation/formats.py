@@ -55,13 +55,17 @@ def read(path: Path) -> TrackFile:
         EngineError: not one of these; the message names the line.
         OSError: cannot be read.
     """
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        lines = [line for line in csv.reader(file) if line]
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        reader = csv.reader(file)
+        try:
+            lines = [(reader.line_num, line) for line in reader if line]
+        except csv.Error as error:
+            raise EngineError(f"{path}, line {reader.line_num}: {error}") from error
     if not lines:
         raise EngineError(f"{path}: the file is empty")
-    header = [name.strip() for name in lines[0]]
-    if header[0].replace(".", "", 1).isdigit():
-        return _grouped("boxes", [_mot_row(path, n, line) for n, line in enumerate(lines, 1)], path)
+    header = [name.strip() for name in lines[0][1]]
+    if _is_number(header[0]):
+        return _grouped("boxes", [_mot_row(path, n, line) for n, line in lines], path)
     kind, columns = ("boxes", BOX) if set(BOX) <= set(header) else ("points", POINT)
     missing = [name for name in ("frame", "id", *columns) if name not in header]
     if missing:
@@ -70,50 +74,69 @@ def read(path: Path) -> TrackFile:
             "(pixels), or the MOT format without a header"
         )
     where = {name: header.index(name) for name in header}
-    rows = [_csv_row(path, n, line, where, columns) for n, line in enumerate(lines[1:], 2)]
+    rows = [_csv_row(path, n, line, where, columns) for n, line in lines[1:]]
     return _grouped(kind, rows, path)
 
 
-Row = tuple[str, int, str, list[float]]
+# line, camera, frame, identity, box or point
+Row = tuple[int, str, int, str, list[float]]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _csv_row(path: Path, number: int, line: list[str], where: dict[str, int], columns: tuple) -> Row:
     try:
-        camera = line[where["camera"]].strip() if "camera" in where else ONLY
-        values = [float(line[where[name]]) for name in columns]
-        return camera, _frame(line[where["frame"]]), line[where["id"]].strip(), _finite(values)
-    except (ValueError, IndexError) as error:
+        camera = _name("camera", line[where["camera"]]) if "camera" in where else ONLY
+        place = _place([float(line[where[name]]) for name in columns])
+        return number, camera, _frame(line[where["frame"]]), _name("id", line[where["id"]]), place
+    except IndexError as error:
+        raise EngineError(f"{path}, line {number}: fewer values than the header has columns") from error
+    except ValueError as error:
         raise EngineError(f"{path}, line {number}: {error}") from error
 
 
 def _mot_row(path: Path, number: int, line: list[str]) -> Row:
     try:
-        x, y, w, h = _finite([float(value) for value in line[2:6]])
-        return ONLY, _frame(line[0]), line[1].strip(), [x, y, x + w, y + h]
+        x, y, w, h = (float(value) for value in line[2:6])
+        return number, ONLY, _frame(line[0]), _name("id", line[1]), _place([x, y, x + w, y + h])
     except (ValueError, IndexError) as error:
         raise EngineError(f"{path}, line {number}: not frame,id,x,y,w,h: {error}") from error
 
 
 def _frame(text: str) -> int:
     value = float(text)
-    if value != int(value):
+    if not value.is_integer():
         raise ValueError(f"frame {text} is not a whole number")
     return int(value)
 
 
-def _finite(values: list[float]) -> list[float]:
+def _name(column: str, text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"no {column}")
+    return text.strip()
+
+
+def _place(values: list[float]) -> list[float]:
     if not np.isfinite(values).all():
         raise ValueError("a coordinate is not a finite number")
+    if len(values) == len(BOX) and (values[2] < values[0] or values[3] < values[1]):
+        raise ValueError("a box of negative size")
     return values
 
 
 def _grouped(kind: str, rows: list[Row], path: Path) -> TrackFile:
     cameras: dict[str, dict[int, tuple[list, list]]] = {}
-    for camera, frame, name, place in rows:
+    for line, camera, frame, name, place in rows:
         names, places = cameras.setdefault(camera, {}).setdefault(frame, ([], []))
         if name in names:
             where = f" of camera {camera}" if camera else ""
-            raise EngineError(f"{path}: identity {name} is twice in frame {frame}{where}")
+            raise EngineError(f"{path}, line {line}: identity {name} is twice in frame {frame}{where}")
         names.append(name)
         places.append(place)
     return TrackFile(

@@ -26,6 +26,8 @@ APPEARANCE_MEMORY = 30.0
 LEAST_RATE = 0.1
 # only people of whom so much shows teach a camera's habits
 WHOLE = 0.9
+# a box is somebody's own when they explain it better than anybody else by this much (nats)
+DISTINCT = 0.5
 # shortest time between instants for which errors are told apart (s)
 LEAST_DT = 0.05
 
@@ -100,7 +102,7 @@ class GroundTracker:
             for v, box in newborn.boxes:
                 assigned[v][box] = next_number
             next_number += 1
-        self._find_duplicates(assigned, dt)
+        self._find_duplicates(found.gains, dt)
         self.history.append(
             Step(
                 instant, time_s, dt, self.tracks.number, self.tracks.mean, self.tracks.covariance,
@@ -226,16 +228,17 @@ class GroundTracker:
 
     # -- ending ----------------------------------------------------------------------------------------------
 
-    def _find_duplicates(self, assigned: list[np.ndarray], dt: float) -> None:
-        """Count how long pairs have been too close without any camera seeing both."""
+    def _find_duplicates(self, gains: np.ndarray, dt: float) -> None:
+        """Count how long pairs have been too close without any camera seeing both, each by a box of its own."""
         tracks, settings = self.tracks, self.settings
         if len(tracks) < 2:
             self.close_pairs = {}
             return
         gap = np.hypot(*(tracks.mean[:, None, :2] - tracks.mean[None, :, :2]).transpose(2, 0, 1))
         close = np.triu(gap < settings.merge_m, 1)
-        for numbers in assigned:
-            seen = np.isin(tracks.number, numbers)
+        apart = np.zeros((len(gains), len(tracks)), bool)
+        apart[:, : gains.shape[1]] = gains > DISTINCT
+        for seen in apart:
             close &= ~(seen[:, None] & seen[None, :])
         pairs = {}
         for i, j in np.argwhere(close):

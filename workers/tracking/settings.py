@@ -26,7 +26,7 @@ class TrackerSettings:
     slipped: float = 0.02
     slipped_scale: float = 3.3
     # share of boxes that end above the feet, for a person in full view and for a hidden one
-    feet_cut: float = 0.02
+    feet_cut: float = 0.01
     feet_cut_hidden: float = 0.55
     # boxes of nobody and of people not tracked yet, per camera and instant, in a volume of one figure's height in
     # each of the three edges: what a match must beat
