@@ -113,10 +113,10 @@ class Person:
 @dataclass
 class Rows:
     detections: list[tuple] = field(default_factory=list)
-    bridged: list[tuple] = field(default_factory=list)
     positions: list[tuple] = field(default_factory=list)
     trajectories: list[tuple] = field(default_factory=list)
     persons: list[Person] = field(default_factory=list)
+    bridged: list[tuple] = field(default_factory=list)
 
 
 @dataclass

@@ -41,11 +41,10 @@ def see(*boxes_px: np.ndarray) -> list[View]:
     )
 
 
-def join(
-    views: list[View], predicted: np.ndarray, sigma_m: float = 0.2, first=None, looks=None
-) -> Association:
+def join(views: list[View], predicted: np.ndarray, first=None, looks=None) -> Association:
+    """Associate with people who are predicted to within 20 cm and whose height is known to within 10 cm."""
     first = np.ones(len(predicted), bool) if first is None else np.array(first)
-    precision = np.tile(np.diag([sigma_m**-2, sigma_m**-2, 100.0]), (len(predicted), 1, 1))
+    precision = np.tile(np.diag([25.0, 25.0, 100.0]), (len(predicted), 1, 1))
     sights = BANK.sights(np.array([view.index for view in views], int), predicted)
     looks = looks or [np.zeros((len(predicted), len(view))) for view in views]
     return associate(views, sights, precision, first, looks, 1.0, USUAL)
@@ -76,16 +75,31 @@ def test_who_is_not_seen_has_nothing():
     assert (found.information[:, 1] == 0).all()
 
 
-# the prediction lags 0.5 m behind two people who walk to the right, 0.6 m apart: each of the boxes of the southern
-# camera alone is nearest to the prediction of the other one
-THERE = at((0.0, 12.0), (0.6, 12.0))
-PREDICTED = at((0.5, 12.0), (1.1, 12.0))
+# Ann turned: she is 40 cm from where she was predicted. In the north a reflection is where she was predicted.
+TURNED, EXPECTED = (0.4, 12.0), (0.0, 12.0)
+NORTHERN = boxes_of(0, at(EXPECTED, TURNED))
 
 
-def test_one_camera_alone_gets_it_wrong():
-    """Of the two who are there only one fits a prediction: the left one is taken for nobody, the right for left."""
-    alone = join(see(np.empty((0, 4)), boxes_of(1, THERE)), PREDICTED, sigma_m=0.1)
-    assert rows_of(alone)[1] != [0, 1]
+def test_one_camera_alone_believes_the_prediction():
+    found = join(see(NORTHERN), at(EXPECTED))
+    assert rows_of(found) == [[0, -1]]
+
+
+def test_a_second_camera_resolves_what_one_camera_alone_gets_wrong():
+    """The south sees her where she is, and nobody where the reflection is."""
+    found = join(see(NORTHERN, boxes_of(1, at(TURNED))), at(EXPECTED))
+    assert rows_of(found) == [[-1, 0], [0]]
+    place = np.linalg.solve(25 * np.eye(3) + found.information.sum(0)[0], found.pull.sum(0)[0])
+    assert place[0] == pytest.approx(0.4, abs=0.1)
+
+
+def test_and_so_does_it_for_two():
+    """Everybody 40 cm further to the right, and reflections where they were predicted."""
+    expected, turned = at((-1, 12), (1, 12)), at((-0.6, 12), (1.4, 12))
+    northern = boxes_of(0, np.concatenate([expected, turned]))
+    assert rows_of(join(see(northern), expected)) == [[0, 1, -1, -1]]
+    both = join(see(northern, boxes_of(1, turned)), expected)
+    assert rows_of(both) == [[-1, -1, 0, 1], [0, 1]]
 
 
 def test_no_views_no_people():
@@ -101,10 +115,9 @@ def test_the_confirmed_choose_first():
     """A newcomer stands exactly where the box is, somebody confirmed a little beside: it is theirs."""
     box = boxes_of(1, at((0, 12)))
     predicted = at((0.25, 12.0), (0.0, 12.0))
-    sides = {}
-    for first in ([True, True], [True, False]):
-        sides[tuple(first)] = rows_of(join(see(np.empty((0, 4)), box), predicted, first=first))[1]
-    assert sides == {(True, True): [1], (True, False): [0]}
+    views = see(np.empty((0, 4)), box)
+    assert rows_of(join(views, predicted, first=[True, True]))[1] == [1]
+    assert rows_of(join(views, predicted, first=[True, False]))[1] == [0]
 
 
 def test_but_only_what_fits_them():
@@ -196,7 +209,7 @@ def test_it_is_the_ratio_when_nobody_competes(ratios):
 @given(matrices, st.integers(0, 5))
 def test_it_is_nothing_when_somebody_without_a_box_fits_as_well(values, which):
     """A second hypothesis of the same person: one of the two is superfluous."""
-    gains, rows, boxes = own(values)
+    _, rows, boxes = own(values)
     if not len(rows):
         return
     k = which % len(rows)
@@ -222,7 +235,7 @@ def test_a_chain_of_second_choices():
     """Cat has no box; she would take Bob's, he would take Ann's: without Ann nearly nothing is lost."""
     gains, rows, _ = own(np.array([[5.0, -9.0], [4.0, 6.0], [-9.0, 5.5]]))
     assert rows.tolist() == [0, 1]
-    # Bob adds 0.5: Cat would do as well but for that. Ann: 5 of her own, 4 + 5.5 - 6 of Bob and Cat without her
+    # without Ann, Bob and Cat reach 4 + 5.5 of the 11; without Bob, Ann and Cat reach 5 + 5.5
     assert gains == pytest.approx([1.5, 0.5])
 
 
