@@ -7,8 +7,8 @@ over a window of the filter's past.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -47,6 +47,12 @@ class History:
     def __len__(self) -> int:
         return len(self.steps)
 
+    def of(self, steps: Iterable[Step]) -> History:
+        """Another history of people who move the same way."""
+        result = History(self.motion)
+        result.steps.extend(steps)
+        return result
+
     def append(self, step: Step) -> None:
         self.steps.append(step)
 
@@ -70,12 +76,3 @@ class History:
             change = covariances[its] - after.predicted_covariances[its]
             spread[mine] += gain @ change @ gain.transpose(0, 2, 1)
         return smoothed, spread
-
-    def to_state(self) -> list[dict[str, Any]]:
-        return [dict(vars(step)) for step in self.steps]
-
-    def restore(self, state: list[dict[str, Any]]) -> None:
-        self.steps = deque(
-            Step(**{k: v.copy() if isinstance(v, np.ndarray) else v for k, v in step.items()})
-            for step in state
-        )

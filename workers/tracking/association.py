@@ -1,151 +1,462 @@
 """All cameras of one plane at one instant: which box is whom.
 
 Every camera is assigned against what the prediction and all other cameras say, in a few sweeps, so that an early
-mistake of one camera is mended when the others contradict it (coordinate ascent on the joint likelihood).
+mistake of one camera is mended when the others contradict it: coordinate ascent on the joint likelihood. Where that
+climbs to depends on where it starts; it starts several times, from places where people might be as well, and every
+result is rated by the joint likelihood of all that the cameras showed and did not show.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from workers.tracking.assignment import assign
-from workers.tracking.cameras import Sight, where_others_see
-from workers.tracking.likelihood import Ratios, box_ratios, told
-from workers.tracking.settings import TrackerSettings
-from workers.tracking.views import View
+from workers.tracking.cameras import Sights
+from workers.tracking.compiled import compiled
+from workers.tracking.likelihood import BoxModel, expectation, place, ratio, tell
+from workers.tracking.views import Boxes
+
+# a start elsewhere is believed this many times as much as the prediction, for the first sweep
+START_TRUST = 8.0
+# somebody who is surely in view is overlooked at least this often
+LEAST_OVERLOOKED = 0.02
+# a box further to the side than this many deviations, slipped or not, is somebody else's
+REACH = 4.0
+# joint likelihoods of one person beyond this change nothing any more (nats)
+MOST_NATS = 50.0
 
 
-@dataclass
-class Association:
-    """V views, N persons.
+class Crowd(NamedTuple):
+    """The people of all hypotheses, one hypothesis after the other; T in all.
 
     Attributes:
-        assigned: for each view (m,) the person's row of every box, or -1.
-        information, pull: (V, N, 3, 3), (V, N, 3) what each view tells of x, y and height.
-        gains: (V, N) nats by which the person explains its box better than anything else could, 0 without a box.
+        starts: (H + 1,) where each hypothesis' people begin.
+        precision: (T, 3, 3) inverse covariance of their predicted x, y, height.
+        first: (T,) bool, who chooses first; reluctance: (T,) nats by which a contested box is worth less to them.
+        exists: (T,) 0..1 how probably they are somebody.
     """
 
-    assigned: list[np.ndarray]
+    starts: np.ndarray
+    precision: np.ndarray
+    first: np.ndarray
+    reluctance: np.ndarray
+    exists: np.ndarray
+
+
+class Pairs(NamedTuple):
+    """T people and the M boxes of the views they are in, before anything is decided.
+
+    Attributes:
+        errors: (T, M, 3) the boxes' edges less the figures', as shares of the figures' heights.
+        chances: (T, M) log odds that the person is found, what the detector doubts, and what appearance says (nats).
+        near: (T, M) bool, which boxes can be theirs at all.
+    """
+
+    errors: np.ndarray
+    chances: np.ndarray
+    near: np.ndarray
+
+
+class Told(NamedTuple):
+    """What the boxes say of T people.
+
+    Attributes:
+        boxes: (V, T) the box of each person in each view, or -1.
+        information, pull: (V, T, 3, 3), (V, T, 3) about x, y and height; see `likelihood.tell`.
+        gains: (V, T) nats by which the person explains the box better than anything else could, 0 without a box.
+    """
+
+    boxes: np.ndarray
     information: np.ndarray
     pull: np.ndarray
     gains: np.ndarray
 
-    @classmethod
-    def none(cls, views: list[View], persons: int) -> Association:
-        V = len(views)
-        return cls(
-            [np.full(len(view), -1) for view in views],
-            np.zeros((V, persons, 3, 3)),
-            np.zeros((V, persons, 3)),
-            np.zeros((V, persons)),
-        )
 
-
-def associate(
-    views: list[View],
-    sights: list[Sight],
-    precision: np.ndarray,
-    first: np.ndarray,
-    looks: list[np.ndarray],
-    dependence: float,
-    settings: TrackerSettings,
-) -> Association:
-    """Assign the boxes of all views.
+@compiled
+def search(
+    boxes: Boxes, sights: Sights, crowd: Crowd, looks: np.ndarray, places: np.ndarray, dependence: float, sweeps: int,
+    model: BoxModel,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Assign the M boxes of all views within every hypothesis, from R starts each.
 
     Args:
-        sights: what each view should show of N persons.
-        precision: (N, 3, 3) inverse covariance of their predicted x, y, height.
-        first: (N,) bool, who chooses first.
-        looks: for each view (N, m) log-likelihood ratios of appearance.
-        dependence: see `likelihood.told`.
+        looks: (T, M) log-likelihood ratios of appearance.
+        places: (R, T, 3) where people are to be looked for first, relative to the prediction; the first start takes
+            the prediction itself.
+        dependence: see `likelihood.tell`.
+
+    Returns:
+        (H, R, M) the person (row among T) of every box, or -1; (H, R) joint log-likelihoods against nobody at all.
     """
-    result = Association.none(views, len(precision))
-    last: list[Ratios | None] = [None] * len(views)
+    H, R, M = len(crowd.starts) - 1, len(places), len(boxes.doubts)
+    pairs = _pairs(boxes, sights, crowd, looks, model)
+    assigned, scores = np.full((H, R, M), -1), np.full((H, R), -np.inf)
+    for h in range(H):
+        begin, end = crowd.starts[h], crowd.starts[h + 1]
+        found, nats = np.full((R, M), -1), np.zeros((R, end - begin))
+        for r in range(R):
+            _climb(
+                boxes, sights, crowd, pairs, places[r], r > 0, dependence, sweeps, model, begin, end, found[r]
+            )
+            _score(boxes, sights, crowd, pairs, dependence, model, begin, end, found[r], nats[r])
+        _recombine(found, nats, begin, assigned[h], scores[h])
+    return assigned, scores
+
+
+@compiled
+def _recombine(found, nats, begin, assigned, scores) -> None:
+    """Take the best of every group of people who compete for boxes from whichever start found it; then, in the order of
+    what they lose, those that differ from it in one group.
+
+    Args:
+        found: (R, M) assignments of one hypothesis; nats: (R, n) log-likelihoods of its people under each.
+        assigned: (R, M) and scores: (R,), overwritten; minus infinity where there are fewer.
+    """
+    R, n = nats.shape
+    M = found.shape[1]
+    group = np.arange(n)
+    for box in range(M):
+        one = -1
+        for r in range(R):
+            if found[r, box] >= 0:
+                i = found[r, box] - begin
+                if one < 0:
+                    one = i
+                elif group[i] != group[one]:
+                    old, new = group[i], group[one]
+                    for k in range(n):
+                        if group[k] == old:
+                            group[k] = new
+    totals = np.zeros((R, n))
+    for r in range(R):
+        for i in range(n):
+            totals[r, group[i]] += nats[r, i]
+    best = np.zeros(n, np.int64)
+    for g in range(n):
+        for r in range(1, R):
+            if totals[r, g] > totals[best[g], g] + 1e-9:
+                best[g] = r
+    for box in range(M):
+        for r in range(R):
+            i = found[r, box]
+            if i >= 0 and best[group[i - begin]] == r:
+                assigned[0, box] = i
+    scores[0] = 0.0
+    for g in range(n):
+        scores[0] += totals[best[g], g]
+    # alternatives of one group: what they lose
+    losses = np.full((n, R), np.inf)
+    for g in range(n):
+        if not (group == g).any():
+            continue
+        for r in range(R):
+            loss = totals[best[g], g] - totals[r, g]
+            new = loss > 1e-9
+            for o in range(r):
+                new &= abs(totals[o, g] - totals[r, g]) > 1e-9
+            if new:
+                losses[g, r] = loss
+    order = np.argsort(losses.ravel(), kind="mergesort")
+    for k in range(1, R):
+        if k > len(order):
+            break
+        g, r = order[k - 1] // R, order[k - 1] % R
+        if losses[g, r] == np.inf:
+            break
+        scores[k] = scores[0] - losses[g, r]
+        for box in range(M):
+            i = assigned[0, box]
+            if i >= 0 and group[i - begin] != g:
+                assigned[k, box] = i
+            o = found[r, box]
+            if o >= 0 and group[o - begin] == g:
+                assigned[k, box] = o
+
+
+@compiled
+def explain(
+    boxes: Boxes, sights: Sights, crowd: Crowd, looks: np.ndarray, assigned: np.ndarray, dependence: float,
+    model: BoxModel,
+) -> Told:  # fmt: skip
+    """What (H, M) assignments, one for each hypothesis, say of everybody."""
+    V, T = sights.inside.shape
+    pairs = _pairs(boxes, sights, crowd, looks, model)
+    told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((V, T)))
+    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    for h in range(len(assigned)):
+        begin, end = crowd.starts[h], crowd.starts[h + 1]
+        # twice: each box is judged by what the others say
+        for _ in range(2):
+            for v in range(V):
+                for box in range(boxes.starts[v], boxes.starts[v + 1]):
+                    if assigned[h, box] >= 0:
+                        _tell_box(
+                            sights, crowd, pairs, told, total, v, assigned[h, box], box, dependence, 0.0,
+                            total.pull, model,
+                        )  # fmt: skip
+        for v in range(V):
+            m = boxes.starts[v + 1] - boxes.starts[v]
+            values = np.empty((end - begin, m))
+            _rate(boxes, sights, crowd, pairs, told, total, v, begin, end, 0.0, total.pull, model, values)
+            mine = assigned[h, boxes.starts[v] : boxes.starts[v + 1]]
+            chosen = np.where(mine >= 0, mine - begin, -1)
+            gains = own_gains(values, chosen)
+            for j in range(m):
+                if mine[j] >= 0:
+                    told.gains[v, mine[j]] = gains[j]
+    return told
+
+
+class _Sum(NamedTuple):
+    """What all views together say of T people: (T, 3, 3) information and (T, 3) pull."""
+
+    information: np.ndarray
+    pull: np.ndarray
+
+
+@compiled
+def _pairs(boxes, sights, crowd, looks, model) -> Pairs:
+    V, T = sights.inside.shape
+    M = len(boxes.doubts)
+    pairs = Pairs(np.empty((T, M, 3)), np.empty((T, M)), np.zeros((T, M), np.bool_))
+    covariance, shift = np.empty((3, 3)), np.zeros(3)
+    for i in range(T):
+        place(crowd.precision[i], np.zeros(3), covariance, shift)
+        for v in range(V):
+            if not sights.inside[v, i]:
+                continue
+            rate, scale = sights.rate[v, i], sights.scale_px[v, i]
+            odds = np.log(rate / (1 - rate))
+            J = sights.jacobian[v, i]
+            spread = sights.variances[v, i, 0] * model.slipped_scale**2
+            for k in range(3):
+                for m in range(3):
+                    spread += J[0, k] * covariance[k, m] * J[0, m]
+            reach = REACH * np.sqrt(spread)
+            for box in range(boxes.starts[v], boxes.starts[v + 1]):
+                pairs.chances[i, box] = odds + boxes.doubts[box] + looks[i, box]
+                for k in range(3):
+                    pairs.errors[i, box, k] = boxes.edges_px[box, k] / scale - sights.edges[v, i, k]
+                pairs.near[i, box] = boxes.usable[box] and abs(pairs.errors[i, box, 0]) < reach
+    return pairs
+
+
+@compiled
+def _climb(
+    boxes, sights, crowd, pairs, places, elsewhere, dependence, sweeps, model, begin, end, assigned
+) -> None:
+    """Sweep over the cameras until nothing changes; writes (M,) `assigned`."""
+    V, T = sights.inside.shape
+    n = end - begin
+    told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
+    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
     # a view is looked at again when another one changed since
-    looked, changed, tick = [-1] * len(views), [0] * len(views), 0
-    for _ in range(settings.sweeps):
-        for v, (view, sight) in enumerate(zip(views, sights, strict=True)):
-            if not len(view) or not len(sight):
+    looked, changed, tick = np.full(V, -1), np.zeros(V, np.int64), 0
+    for sweep in range(sweeps):
+        trust = START_TRUST if elsewhere and sweep == 0 else 0.0
+        for v in range(V):
+            first_box, m = boxes.starts[v], boxes.starts[v + 1] - boxes.starts[v]
+            if m == 0:
                 continue
-            if looked[v] >= 0 and all(changed[o] <= looked[v] for o in range(len(views)) if o != v):
-                continue
+            if looked[v] >= 0 and not (elsewhere and sweep == 1):
+                stale = False
+                for o in range(V):
+                    stale |= o != v and changed[o] > looked[v]
+                if not stale:
+                    continue
             tick += 1
             looked[v] = tick
-            rows = sight.rows
-            information = result.information[:, rows].sum(0) - result.information[v, rows]
-            pull = result.pull[:, rows].sum(0) - result.pull[v, rows]
-            shift, covariance = where_others_see(precision[rows], information, pull)
-            ratios = box_ratios(sight, shift, covariance, view.edges_px, view.scores, settings)
-            values = np.where(view.placed[None], ratios.values + looks[v][rows], -np.inf)
-            last[v] = Ratios(values, ratios.trust, ratios.feet_cut)
-            chosen = _assign(values, first[rows])
-            assigned = np.where(chosen >= 0, rows[chosen], -1)
-            if not np.array_equal(assigned, result.assigned[v]):
-                changed[v] = tick
-            _tell(result, v, view, sight, last[v], chosen, dependence)
-            result.assigned[v] = assigned
-    for v, ratios in enumerate(last):
-        if ratios is not None:
-            boxes = np.flatnonzero(result.assigned[v] >= 0)
-            rows = np.searchsorted(sights[v].rows, result.assigned[v][boxes])
-            result.gains[v, sights[v].rows[rows]] = _own(ratios.values, rows, boxes)
-    return result
+            values = np.empty((n, m))
+            _rate(boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, values)
+            chosen = _choose(values, crowd, begin)
+            for i in range(begin, end):
+                _forget(told, total, v, i)
+            for j in range(m):
+                row = -1
+                if chosen[j] >= 0:
+                    row = begin + chosen[j]
+                    _tell_box(
+                        sights,
+                        crowd,
+                        pairs,
+                        told,
+                        total,
+                        v,
+                        row,
+                        first_box + j,
+                        dependence,
+                        trust,
+                        places,
+                        model,
+                    )
+                if assigned[first_box + j] != row:
+                    changed[v] = tick
+                    assigned[first_box + j] = row
 
 
-def _tell(
-    result: Association,
-    v: int,
-    view: View,
-    sight: Sight,
-    ratios: Ratios,
-    chosen: np.ndarray,
-    dependence: float,
-) -> None:
-    """Replace what view `v` says of everybody."""
-    result.information[v], result.pull[v] = 0.0, 0.0
-    boxes = np.flatnonzero(chosen >= 0)
-    if len(boxes):
-        rows = chosen[boxes]
-        result.information[v, sight.rows[rows]], result.pull[v, sight.rows[rows]] = told(
-            sight.only(rows),
-            view.edges_px[boxes],
-            ratios.trust[rows, boxes],
-            ratios.feet_cut[rows, boxes],
-            dependence,
-        )
+@compiled
+def _rate(boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, values) -> None:
+    """Write (n, m) ratios of a hypothesis' people with the boxes of view `v`, given what all other views say.
+
+    Those that cannot be above 0 are minus infinity.
+    """
+    first_box, m = boxes.starts[v], boxes.starts[v + 1] - boxes.starts[v]
+    covariance, shift, information, pull = np.empty((3, 3)), np.empty(3), np.empty((3, 3)), np.empty(3)
+    for i in range(begin, end):
+        near = False
+        for j in range(m):
+            values[i - begin, j] = -np.inf
+            near |= pairs.near[i, first_box + j]
+        if not near:
+            continue
+        _where(crowd, told, total, v, i, trust, places, information, pull)
+        place(information, pull, covariance, shift)
+        expected = expectation(sights.jacobian[v, i], sights.variances[v, i], shift, covariance)
+        cut = sights.feet_cut[v, i]
+        for j in range(m):
+            box = first_box + j
+            if pairs.near[i, box]:
+                error = pairs.errors[i, box]
+                found = ratio(expected, error[0], error[1], error[2], cut, pairs.chances[i, box], True, model)
+                values[i - begin, j] = found.value
 
 
-def _assign(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+@compiled
+def _where(crowd, told, total, v, i, trust, places, information, pull) -> None:
+    """Write what is known of person `i` by the prediction and all views but `v`."""
+    known = told.boxes[v, i] >= 0
+    for k in range(3):
+        pull[k] = total.pull[i, k] - (told.pull[v, i, k] if known else 0.0)
+        for m in range(3):
+            precision = crowd.precision[i, k, m]
+            information[k, m] = precision * (1 + trust) + total.information[i, k, m]
+            if known:
+                information[k, m] -= told.information[v, i, k, m]
+            if trust > 0:
+                pull[k] += trust * precision * places[i, m]
+
+
+@compiled
+def _forget(told, total, v, i) -> None:
+    """Take out what view `v` said of person `i`."""
+    if told.boxes[v, i] < 0:
+        return
+    told.boxes[v, i] = -1
+    others = 0
+    for o in range(len(told.boxes)):
+        others += told.boxes[o, i] >= 0
+    for k in range(3):
+        # exactly nothing when nothing is left, whatever was added and taken away
+        total.pull[i, k] = total.pull[i, k] - told.pull[v, i, k] if others else 0.0
+        for m in range(3):
+            total.information[i, k, m] = (
+                total.information[i, k, m] - told.information[v, i, k, m] if others else 0.0
+            )
+
+
+@compiled
+def _tell_box(sights, crowd, pairs, told, total, v, i, box, dependence, trust, places, model) -> float:
+    """Write what a box says of its person; returns their ratio given what all other views say."""
+    covariance, shift, information, pull = np.empty((3, 3)), np.empty(3), np.empty((3, 3)), np.empty(3)
+    _where(crowd, told, total, v, i, trust, places, information, pull)
+    place(information, pull, covariance, shift)
+    expected = expectation(sights.jacobian[v, i], sights.variances[v, i], shift, covariance)
+    error = pairs.errors[i, box]
+    found = ratio(
+        expected, error[0], error[1], error[2], sights.feet_cut[v, i], pairs.chances[i, box], False, model
+    )
+    _forget(told, total, v, i)
+    told.boxes[v, i] = box
+    tell(
+        sights.jacobian[v, i], sights.variances[v, i], error, found.trust, found.feet_cut, dependence,
+        told.information[v, i], told.pull[v, i],
+    )  # fmt: skip
+    for k in range(3):
+        total.pull[i, k] += told.pull[v, i, k]
+        for m in range(3):
+            total.information[i, k, m] += told.information[v, i, k, m]
+    return found.value
+
+
+@compiled
+def _score(boxes, sights, crowd, pairs, dependence, model, begin, end, assigned, result) -> None:
+    """Write (n,) log-likelihoods of what all views show of a hypothesis' people: the chain rule, view after view."""
+    V, T = sights.inside.shape
+    told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
+    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    nats, hits = np.zeros(end - begin), np.zeros(end - begin, np.int64)
+    for v in range(V):
+        for i in range(begin, end):
+            if sights.inside[v, i]:
+                nats[i - begin] += np.log(max(1 - sights.rate[v, i], LEAST_OVERLOOKED))
+        for box in range(boxes.starts[v], boxes.starts[v + 1]):
+            i = assigned[box]
+            if i >= 0:
+                nats[i - begin] += _tell_box(
+                    sights, crowd, pairs, told, total, v, i, box, dependence, 0.0, total.pull, model
+                )
+                hits[i - begin] += 1
+    for i in range(end - begin):
+        exists = crowd.exists[begin + i]
+        seen = exists * np.exp(min(max(nats[i], -MOST_NATS), MOST_NATS))
+        result[i] = np.log(seen + (1 - exists) * (hits[i] == 0))
+
+
+@compiled
+def _choose(values: np.ndarray, crowd: Crowd, begin: int) -> np.ndarray:
     """(m,) row of every box, or -1: those who are first choose, the others take what is left."""
-    chosen = np.full(values.shape[1], -1)
-    for tier in (first, ~first):
-        rows, free = np.flatnonzero(tier), np.flatnonzero(chosen < 0)
-        part = values[np.ix_(rows, free)]
-        # a match must be likelier than two separate explanations: a ratio above 1
-        i, j = assign(-part, 0.0)
-        chosen[free[j]] = rows[i]
+    n, m = values.shape
+    chosen = np.full(m, -1)
+    for tier in range(2):
+        worth = np.full((n, m), -np.inf)
+        for i in range(n):
+            if crowd.first[begin + i] == (tier == 0):
+                for j in range(m):
+                    # a match must be likelier than two separate explanations: a ratio above 1
+                    if chosen[j] < 0 and values[i, j] > 0:
+                        worth[i, j] = max(values[i, j] - crowd.reluctance[begin + i], 1e-3)
+        taken = assign(worth)
+        for j in range(m):
+            if taken[j] >= 0:
+                chosen[j] = taken[j]
     return chosen
 
 
-def _own(values: np.ndarray, rows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(k,) nats that each matched row adds to the best total: its ratio less what the box is worth to others.
+@compiled
+def own_gains(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(m,) nats that each matched box adds to the best total: its ratio less what the box is worth to others.
 
     The prices are the smallest at which everybody is content with what they have (Demange, Gale and Sotomayor,
     Multi-Item Auctions, 1986): who shares all their boxes with somebody else adds nothing.
+
+    Args:
+        values: (n, m) ratios; chosen: (m,) row of every box, or -1.
     """
-    useful = np.flatnonzero((values[:, boxes] > 0).any(1)) if len(boxes) else np.empty(0, int)
-    worth = values[np.ix_(useful, boxes)]
-    k, own = np.arange(len(boxes)), np.searchsorted(useful, rows)
-    mine = worth[own, k].copy()
-    others = np.where(worth > 0, worth, -np.inf)
-    others[own, k] = -np.inf
-    prices, content = np.zeros(len(boxes)), np.zeros(len(useful))
-    for _ in range(len(boxes) + 1):
-        content[own] = mine - prices
-        bids = np.minimum(np.maximum(0.0, (others - content[:, None]).max(0, initial=0.0)), mine)
-        if np.abs(bids - prices).max(initial=0.0) < 1e-6:
+    n, m = values.shape
+    prices, content = np.zeros(m), np.zeros(n)
+    rounds = 1 + (chosen >= 0).sum()
+    for _ in range(rounds):
+        for j in range(m):
+            if chosen[j] >= 0:
+                content[chosen[j]] = values[chosen[j], j] - prices[j]
+        settled = True
+        for j in range(m):
+            if chosen[j] < 0:
+                continue
+            bid = 0.0
+            for i in range(n):
+                if i != chosen[j] and values[i, j] > 0:
+                    bid = max(bid, values[i, j] - content[i])
+            bid = min(bid, values[chosen[j], j])
+            if bid > prices[j] + 1e-6:
+                prices[j] = bid
+                settled = False
+        if settled:
             break
-        prices = np.maximum(bids, prices)
-    return mine - prices
+    gains = np.zeros(m)
+    for j in range(m):
+        if chosen[j] >= 0:
+            gains[j] = values[chosen[j], j] - prices[j]
+    return gains

@@ -2,165 +2,223 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from workers.mapping.kalman import inverse_3x3
-from workers.tracking.cameras import CameraBank
-from workers.tracking.likelihood import box_ratios, told
+from workers.tracking.association import LEAST_OVERLOOKED
+from workers.tracking.cameras import FEET_HIDDEN, FEET_SEEN, VISIBLE, Sights, hidden_by
+from workers.tracking.compiled import compiled
+from workers.tracking.likelihood import BoxModel, expectation, place, ratio, tell
 from workers.tracking.settings import TrackerSettings
-from workers.tracking.similarity import SimilarityScale
-from workers.tracking.views import View
+from workers.tracking.views import Boxes
 
 # two boxes of different cameras show the same newcomer when that is likelier than not by this much (nats)
 AGREE = 1.0
-# a camera's silence counts at most as if it found this share
-SUREST_RATE = 0.98
+# what is known of a newcomer beside the box that proposes them: variances of x, y (m2), height (m2)
+SLACK = 1e-4
 
 
-@dataclass(frozen=True)
-class Newborn:
-    """Somebody new.
+class BirthModel(NamedTuple):
+    """How newcomers are judged; see `TrackerSettings`."""
+
+    chance: float
+    first_box: float
+    repulsion: float
+    merge_m: float
+    feet_cut: float
+    feet_cut_hidden: float
+
+    @classmethod
+    def of(cls, settings: TrackerSettings) -> BirthModel:
+        return cls(
+            settings.chance,
+            settings.first_box,
+            settings.birth_repulsion,
+            settings.merge_m,
+            settings.feet_cut,
+            settings.feet_cut_hidden,
+        )
+
+
+class Newcomers(NamedTuple):
+    """b people whom nobody tracked.
 
     Attributes:
-        person: (3,) x, y, height; covariance: (3, 3).
-        evidence: nats for existence.
-        boxes: (view, box) that show them.
+        persons: (b, 3) x, y, height; covariances: (b, 3, 3).
+        evidence: (b,) nats for their existence.
+        boxes: (b, V) the box that shows them in each view, or -1.
     """
 
-    person: np.ndarray
-    covariance: np.ndarray
-    evidence: float
-    boxes: list[tuple[int, int]]
+    persons: np.ndarray
+    covariances: np.ndarray
+    evidence: np.ndarray
+    boxes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.evidence)
 
 
 def newcomers(
-    bank: CameraBank,
-    views: list[View],
-    assigned: list[np.ndarray],
-    known: np.ndarray,
-    scale: SimilarityScale,
-    dependence: float,
-    settings: TrackerSettings,
-) -> list[Newborn]:
+    boxes: Boxes, proposed: Sights, sights: Sights, known: np.ndarray, persons: np.ndarray, assigned: np.ndarray,
+    looks: np.ndarray, rates: np.ndarray, dependence: float, settings: TrackerSettings,
+) -> Newcomers:  # fmt: skip
     """People whom nobody tracks yet, the most certain first.
 
     Every free box proposes a person; a camera that should see that person and does not speaks against it.
 
     Args:
-        assigned: for each view (m,) whose box it is, -1 where nobody's.
-        known: (n, 3) confirmed people: they hide newcomers, and nobody is born within them.
+        proposed: what V cameras should see of the person of each of M boxes.
+        sights: what they should see of T people; known: (k,) rows of those who hide newcomers, and within whom nobody
+            is born; persons: (k, 3) where they are.
+        assigned: (M,) whose box it is, -1 where nobody's.
+        looks: (M, M) how much appearance says that two boxes show one person (nats).
+        rates: (V, 4), see `CameraBank.rates`.
     """
-    free = [np.flatnonzero((a < 0) & view.placed) for a, view in zip(assigned, views, strict=True)]
-    seeds = [
-        (v, int(j)) for v, view in enumerate(views) for j in free[v] if view.scores[j] >= settings.start_score
-    ]
-    if not seeds:
-        return []
-    persons = np.array([views[v].persons[j] for v, j in seeds])
-    covariances = np.array([views[v].covariances[j] for v, j in seeds]) + np.eye(3) * 1e-4
-    cameras = np.array([view.index for view in views])
+    return Newcomers(*_newcomers(
+        boxes, proposed, sights, known, persons, assigned, looks, rates, dependence, BoxModel.of(settings),
+        BirthModel.of(settings),
+    ))  # fmt: skip
+
+
+@compiled
+def _newcomers(
+    boxes,
+    proposed,
+    sights,
+    known,
+    persons,
+    assigned,
+    looks,
+    rates,
+    dependence,
+    model: BoxModel,
+    births: BirthModel,
+):
+    V, M = len(boxes.starts) - 1, len(assigned)
+    free = (assigned < 0) & boxes.usable
+    view_of = np.empty(M, np.int64)
+    for v in range(V):
+        view_of[boxes.starts[v] : boxes.starts[v + 1]] = v
+    seeds = np.flatnonzero(free & boxes.seeds)
     support = np.zeros(len(seeds))
-    for v, sight in enumerate(bank.sights(cameras, persons, known)):
-        rate = np.zeros(len(seeds))
-        rate[sight.rows] = sight.rate
-        agrees = np.zeros(len(seeds), bool)
-        if len(free[v]) and len(sight):
-            values = _ratios(bank, views, seeds, sight, covariances, v, free[v], scale, settings)
-            agrees[sight.rows] = values.max(1) > AGREE
-        here = np.array([seed[0] == v for seed in seeds])
-        support += np.where(
-            here, settings.first_box, np.where(agrees, -np.log(settings.chance), _silence(rate, settings))
-        )
-    support -= _crowding(persons, known, settings)
-    taken = [np.zeros(len(view), bool) for view in views]
-    born = []
-    for k in np.argsort(-support, kind="stable"):
-        if support[k] <= 0:
+    found = np.empty(V, np.int64)
+    person, covariance = np.empty(3), np.empty((3, 3))
+    for s in range(len(seeds)):
+        support[s] = _gather(
+            boxes, proposed, sights, known, persons, looks, rates, dependence, model, births, view_of, free, seeds[s],
+            1, person, covariance, found,
+        )  # fmt: skip
+    order = np.argsort(-support, kind="mergesort")
+    count = 0
+    B = len(seeds)
+    result_person, result_covariance = np.empty((B, 3)), np.empty((B, 3, 3))
+    result_evidence, result_boxes = np.empty(B), np.empty((B, V), np.int64)
+    for k in range(B):
+        seed = seeds[order[k]]
+        if support[order[k]] <= 0:
             break
-        v, j = seeds[k]
-        if taken[v][j]:
+        if not free[seed]:
             continue
-        newborn = _gather(
-            bank, views, (v, j), persons[k], covariances[k], free, taken, known, scale, dependence, settings
-        )
-        if newborn.evidence > 0:
-            born.append(newborn)
-            for view, box in newborn.boxes:
-                taken[view][box] = True
-    return born
+        evidence = _gather(
+            boxes, proposed, sights, known, persons, looks, rates, dependence, model, births, view_of, free, seed,
+            2, person, covariance, found,
+        )  # fmt: skip
+        if evidence <= 0:
+            continue
+        result_person[count], result_covariance[count] = person, covariance
+        result_evidence[count], result_boxes[count] = evidence, found
+        count += 1
+        for v in range(V):
+            if found[v] >= 0:
+                free[found[v]] = False
+    return result_person[:count], result_covariance[:count], result_evidence[:count], result_boxes[:count]
 
 
+@compiled
 def _gather(
-    bank, views, seed, person, covariance, free, taken, known, scale, dependence, settings
-) -> Newborn:
-    """Go through the other cameras, each against what the ones before said."""
-    evidence, boxes = settings.first_box, [seed]
-    for v, view in enumerate(views):
-        if v == seed[0]:
-            continue
-        (sight,) = bank.sights(np.array([view.index]), person[None], known)
-        if not len(sight):
-            continue
-        left = free[v][~taken[v][free[v]]]
-        if len(left):
-            look = _looks(views, [seed], view, left, scale, settings)
-            ratios = box_ratios(
-                sight, np.zeros((1, 3)), covariance[None], view.edges_px[left], view.scores[left], settings
-            )
-            best = int(np.argmax(ratios.values[0] + look[0]))
-            if ratios.values[0, best] + look[0, best] > AGREE:
-                information, pull = told(
-                    sight,
-                    view.edges_px[left[best : best + 1]],
-                    ratios.trust[:1, best],
-                    ratios.feet_cut[:1, best],
-                    dependence,
-                )
-                covariance = inverse_3x3(inverse_3x3(covariance)[0] + information[0])[0]
-                person = person + covariance @ pull[0]
-                evidence -= np.log(settings.chance)
-                boxes.append((v, int(left[best])))
+    boxes, proposed, sights, known, persons, looks, rates, dependence, model, births, view_of, free, seed, sweeps,
+    person, covariance, found,
+) -> float:  # fmt: skip
+    """Collect the boxes that agree with the one that proposes a person; every view against what the others say.
+
+    Writes (3,) person, (3, 3) covariance and the (V,) boxes found; returns the evidence (nats).
+    """
+    V = len(boxes.starts) - 1
+    own = view_of[seed]
+    base = np.empty((3, 3))
+    shift = np.zeros(3)
+    start = boxes.covariances[seed].copy()
+    for i in range(3):
+        start[i, i] += SLACK
+    place(start, shift, base, shift)
+    information, pull = np.zeros((V, 3, 3)), np.zeros((V, 3))
+    found[:] = -1
+    found[own] = seed
+    evidence = 0.0
+    for _ in range(sweeps):
+        evidence = births.first_box
+        for v in range(V):
+            if v == own or not proposed.inside[v, seed]:
                 continue
-        evidence += float(_silence(sight.rate, settings)[0])
-    evidence -= _crowding(person[None], known, settings)[0]
-    return Newborn(person, covariance, float(evidence), boxes)
+            total, pulled = base.copy(), np.zeros(3)
+            for o in range(V):
+                if o != v:
+                    total += information[o]
+                    pulled += pull[o]
+            place(total, pulled, covariance, shift)
+            rate, cut = _chances(proposed, sights, known, rates, births, v, seed)
+            expected = expectation(proposed.jacobian[v, seed], proposed.variances[v, seed], shift, covariance)
+            odds, scale = np.log(rate / (1 - rate)), proposed.scale_px[v, seed]
+            best, most, trust, feet_cut = -1, AGREE, 1.0, False
+            for box in range(boxes.starts[v], boxes.starts[v + 1]):
+                if not free[box]:
+                    continue
+                error = boxes.edges_px[box] / scale - proposed.edges[v, seed]
+                chance = odds + boxes.doubts[box] + looks[seed, box]
+                match = ratio(expected, error[0], error[1], error[2], cut, chance, True, model)
+                if match.value > most:
+                    best, most, trust, feet_cut = box, match.value, match.trust, match.feet_cut
+            found[v] = best
+            information[v], pull[v] = 0.0, 0.0
+            if best >= 0:
+                error = boxes.edges_px[best] / scale - proposed.edges[v, seed]
+                tell(
+                    proposed.jacobian[v, seed], proposed.variances[v, seed], error, trust, feet_cut, dependence,
+                    information[v], pull[v],
+                )  # fmt: skip
+                evidence -= np.log(births.chance)
+            else:
+                overlooked = max(1 - rate, LEAST_OVERLOOKED)
+                evidence += np.log(overlooked / (1 - births.chance * (1 - overlooked)))
+    total, pulled = base.copy(), np.zeros(3)
+    for o in range(V):
+        total += information[o]
+        pulled += pull[o]
+    place(total, pulled, covariance, shift)
+    for i in range(3):
+        person[i] = boxes.persons[seed, i] + shift[i]
+    return evidence - _crowding(person, persons, births)
 
 
-def _ratios(bank, views, seeds, sight, covariances, v, free, scale, settings) -> np.ndarray:
-    view = views[v]
-    ratios = box_ratios(
-        sight,
-        np.zeros((len(sight), 3)),
-        covariances[sight.rows],
-        view.edges_px[free],
-        view.scores[free],
-        settings,
-    )
-    return ratios.values + _looks(views, [seeds[k] for k in sight.rows], view, free, scale, settings)
+@compiled
+def _chances(proposed, sights, known, rates, births, v, seed):
+    """How probably a camera finds the proposed person behind those who are known, and how probably without feet."""
+    shows = proposed.share[v, seed]
+    for i in known:
+        if sights.share[v, i] > 0:
+            shows *= 1 - hidden_by(
+                proposed.boxes_px[v, seed], proposed.depth[v, seed], sights.boxes_px[v, i], sights.depth[v, i]
+            )
+    rate = np.interp(shows, VISIBLE, rates[v])
+    share = min(max((shows - FEET_HIDDEN) / (FEET_SEEN - FEET_HIDDEN), 0.0), 1.0)
+    return rate, births.feet_cut_hidden + share * (births.feet_cut - births.feet_cut_hidden)
 
 
-def _looks(views, seeds, view: View, boxes: np.ndarray, scale: SimilarityScale, settings) -> np.ndarray:
-    """(seeds, boxes) how much appearance says that they are the same person."""
-    mine = np.array([views[v].embeddings[j] for v, j in seeds])
-    if mine.shape[1] == 0 or view.embeddings.shape[1] != mine.shape[1]:
-        return np.zeros((len(seeds), len(boxes)))
-    quality = np.sqrt(
-        np.array([views[v].quality[j] for v, j in seeds])[:, None] * view.quality[boxes][None, :]
-    )
-    return settings.appearance_weight * quality * scale.log_ratio(mine @ view.embeddings[boxes].T)
-
-
-def _crowding(persons: np.ndarray, known: np.ndarray, settings: TrackerSettings) -> np.ndarray:
-    """(n,) what it costs to be born within one of the known people."""
-    if len(known) == 0:
-        return np.zeros(len(persons))
-    gap2 = ((persons[:, None, :2] - known[None, :, :2]) ** 2).sum(2).min(1)
-    return settings.birth_repulsion * np.exp(-gap2 / settings.merge_m**2)
-
-
-def _silence(rate: np.ndarray, settings: TrackerSettings) -> np.ndarray:
-    """What it says about somebody's existence that a camera found nothing."""
-    rate = np.minimum(rate, SUREST_RATE)
-    return np.log((1 - rate) / (1 - settings.chance * rate))
+@compiled
+def _crowding(person: np.ndarray, persons: np.ndarray, births: BirthModel) -> float:
+    """What it costs to be born within one of the known people (nats)."""
+    nearest = np.inf
+    for i in range(len(persons)):
+        nearest = min(nearest, (person[0] - persons[i, 0]) ** 2 + (person[1] - persons[i, 1]) ** 2)
+    return births.repulsion * np.exp(-nearest / births.merge_m**2)

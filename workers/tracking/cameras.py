@@ -6,13 +6,13 @@ it is used, from people about whom the other cameras leave no doubt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from workers.mapping.kalman import inverse_3x3
 from workers.mapping.projection import Noise, PersonProjection
+from workers.tracking.compiled import compiled
 from workers.tracking.settings import TrackerSettings
 
 # visible shares of a person for which detection rates are kept, and the rates before anything is learned
@@ -22,42 +22,44 @@ BETWEEN = (VISIBLE[1:] + VISIBLE[:-1]) / 2
 # so many people the usual rates are worth, and so many are remembered
 RATE_PRIOR, RATE_MEMORY = 130.0, 3000.0
 # boxes are rarely off by more than a few per cent of a figure's height; neighbours in time are hardly independent
-BIAS_SIGMA, BIAS_DEPENDENCE = 0.03, 3.7
+BIAS_SIGMA, ERROR_DEPENDENCE = 0.03, 3.7
+# no detector errs less than this share of the height
+LEAST_SPREAD = 0.01
 # larger errors than this (shares of the height) are not a habit
 BIAS_LIMIT = 0.25
 # feet are seen from this visible share on, and hidden up to that one
 FEET_SEEN, FEET_HIDDEN = 0.75, 0.15
 
 
-@dataclass(frozen=True)
-class Sight:
-    """What one camera should see of n persons.
+class Sights(NamedTuple):
+    """What V cameras should see of n persons.
 
     Attributes:
-        rows: (n,) which persons are in its view.
-        edges_px, scale_px, boxes_px: as in `Figures`.
-        jacobian: (n, 3, 3) derivative of the edges by x, y, height in units of the figure's height.
-        variances: (n, 3) of the edges in the same unit.
-        visible: (n,) 0..1 of the figure inside the image and behind nobody.
-        rate: (n,) how probably the detector finds it.
-        feet_cut: (n,) how probably the box ends above the feet.
+        inside: (V, n) bool, who is in view.
+        edges: (V, n, 3) column of the middle, rows of feet and head, cut at the image's borders, in units of the
+            figure's height; scale_px: (V, n) that height.
+        jacobian: (V, n, 3, 3) derivative of the edges by x, y, height.
+        variances: (V, n, 3) of boxes' edges.
+        boxes_px: (V, n, 4) xyxy; depth: (V, n) grows with the distance.
+        share: (V, n) 0..1 of the figure inside the image; visible: of it behind nobody.
+        rate: (V, n) how probably the detector finds it; feet_cut: how probably the box ends above the feet.
     """
 
-    rows: np.ndarray
-    edges_px: np.ndarray
+    inside: np.ndarray
+    edges: np.ndarray
     scale_px: np.ndarray
-    boxes_px: np.ndarray
     jacobian: np.ndarray
     variances: np.ndarray
+    boxes_px: np.ndarray
+    depth: np.ndarray
+    share: np.ndarray
     visible: np.ndarray
     rate: np.ndarray
     feet_cut: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def only(self, chosen: np.ndarray) -> Sight:
-        return Sight(*(value[chosen] for value in vars(self).values()))
+    def take(self, rows: np.ndarray) -> Sights:
+        """Of some of the persons, perhaps several times."""
+        return Sights(*(np.take(values, rows, axis=1) for values in self))
 
 
 class CameraBank:
@@ -65,6 +67,7 @@ class CameraBank:
 
     Attributes:
         bias: (C, 3) mean error of a box's edges, as shares of the figure's height; bias_weight: (C, 3).
+        spread: (C, 3) variance of those errors; spread_weight: (C, 3).
         found, tried: (C, 4) how often people this visible were found, of how many.
     """
 
@@ -74,60 +77,63 @@ class CameraBank:
         self.noise = Noise(settings.noise_middle, settings.noise_feet, settings.noise_head, settings.noise_px)
         C = len(projection)
         self.bias, self.bias_weight = np.zeros((C, 3)), np.zeros((C, 3))
+        self.spread = np.tile(
+            np.array([settings.noise_middle, settings.noise_feet, settings.noise_head]) ** 2, (C, 1)
+        )
+        self.spread_weight = np.full((C, 3), settings.noise_prior)
         self.found, self.tried = np.zeros((C, len(VISIBLE))), np.zeros((C, len(VISIBLE)))
 
     def persons(self, cameras: np.ndarray, boxes_px: np.ndarray):
         """See `PersonProjection.persons`."""
         return self.projection.persons(cameras, boxes_px, self.noise, self.bias[cameras])
 
-    def sights(
-        self, cameras: np.ndarray, persons: np.ndarray, others: np.ndarray | None = None
-    ) -> list[Sight]:
-        """What each of some cameras should see of (n, 3) persons, who hide one another.
+    def sights(self, cameras: np.ndarray, persons: np.ndarray, starts: np.ndarray | None = None) -> Sights:
+        """What each of (V,) cameras should see of (n, 3) persons, who hide one another.
 
         Args:
-            others: (k, 3) people who hide them instead.
+            starts: (k + 1,) where k groups of persons that know nothing of each other begin and end.
         """
-        n, among = len(persons), others is None
-        everybody = persons if among else np.concatenate([persons, others])
-        index = np.repeat(cameras, len(everybody))
-        figures = self.projection.figures(index, np.tile(everybody, (len(cameras), 1)), self.bias[index])
-        shape = (len(cameras), len(everybody))
-        boxes = figures.boxes_px.reshape(*shape, 4)
-        share, depth = figures.share.reshape(shape), figures.depth.reshape(shape)
-        edges, scale = figures.edges_px.reshape(*shape, 3), figures.scale_px.reshape(shape)
-        jacobian = figures.jacobian.reshape(*shape, 3, 3)
-        result = []
-        for k, camera in enumerate(cameras):
-            rows = np.flatnonzero(share[k, :n] > 0)
-            by = rows if among else n + np.flatnonzero(share[k, n:] > 0)
-            visible = share[k, rows] * (
-                1 - hidden_share(boxes[k, rows], depth[k, rows], boxes[k, by], depth[k, by])
-            )
-            height = scale[k, rows]
-            result.append(
-                Sight(
-                    rows=rows,
-                    edges_px=edges[k, rows],
-                    scale_px=height,
-                    boxes_px=boxes[k, rows],
-                    jacobian=jacobian[k, rows] / height[:, None, None],
-                    variances=self.noise.variances(height),
-                    visible=visible,
-                    rate=self.rate(camera, visible),
-                    feet_cut=np.interp(
-                        visible,
-                        [FEET_HIDDEN, FEET_SEEN],
-                        [self.settings.feet_cut_hidden, self.settings.feet_cut],
-                    ),
-                )
-            )
-        return result
+        V, n = len(cameras), len(persons)
+        index = np.repeat(cameras, n)
+        figures = self.projection.figures(index, np.tile(persons, (V, 1)), self.bias[index])
+        share, boxes = figures.share.reshape(V, n), figures.boxes_px.reshape(V, n, 4)
+        depth, scale = figures.depth.reshape(V, n), figures.scale_px.reshape(V, n)
+        starts = np.array([0, n]) if starts is None else starts
+        visible = share * (1 - hidden_shares(boxes, depth, share, starts))
+        return Sights(
+            inside=share > 0,
+            edges=figures.edges_px.reshape(V, n, 3) / scale[:, :, None],
+            scale_px=scale,
+            jacobian=figures.jacobian.reshape(V, n, 3, 3) / scale[:, :, None, None],
+            variances=self.variances(cameras[:, None], scale),
+            boxes_px=boxes,
+            depth=depth,
+            share=share,
+            visible=visible,
+            rate=self.rate(cameras, visible),
+            feet_cut=self.feet_cut(visible),
+        )
 
-    def rate(self, camera: int, visible: np.ndarray) -> np.ndarray:
-        """How probably a person of whom this share shows is found."""
-        rates = (USUAL_RATES * RATE_PRIOR + self.found[camera]) / (RATE_PRIOR + self.tried[camera])
-        return np.interp(visible, VISIBLE, np.clip(rates, 0.01, 0.99))
+    def feet_cut(self, visible: np.ndarray) -> np.ndarray:
+        """How probably a box ends above the feet of a person of whom this share shows."""
+        settings = self.settings
+        return np.interp(visible, [FEET_HIDDEN, FEET_SEEN], [settings.feet_cut_hidden, settings.feet_cut])
+
+    def variances(self, cameras: np.ndarray, scale_px: np.ndarray) -> np.ndarray:
+        """(..., 3) variances of the edges of boxes of this height, as shares of it."""
+        return self.spread[cameras] + ((self.settings.noise_px / scale_px) ** 2)[..., None]
+
+    def rates(self) -> np.ndarray:
+        """(C, 4) how probably the detectors find people of the visible shares `VISIBLE`."""
+        rates = (USUAL_RATES * RATE_PRIOR + self.found) / (RATE_PRIOR + self.tried)
+        return np.clip(rates, 0.01, 0.99)
+
+    def rate(self, cameras: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        """(V, n) how probably persons of whom (V, n) shares show to (V,) cameras are found."""
+        rates = self.rates()[cameras]
+        return np.array(
+            [np.interp(row, VISIBLE, known) for row, known in zip(visible, rates, strict=True)]
+        ).reshape(visible.shape)
 
     def learn_rate(self, camera: int, visible: np.ndarray, found: np.ndarray) -> None:
         """Learn from (n,) people who are certainly there: how visible they were, and whether they were found."""
@@ -138,48 +144,84 @@ class CameraBank:
         self.tried[camera] *= fade
         self.found[camera] *= fade
 
-    def learn_bias(
-        self, camera: int, sight: Sight, edges_px: np.ndarray, shift: np.ndarray, covariance: np.ndarray
-    ) -> None:
-        """Learn from n people whose place the other cameras know.
+    def learn_errors(
+        self, camera: int, jacobian: np.ndarray, variances: np.ndarray, error: np.ndarray, shift: np.ndarray,
+        covariance: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Learn how boxes err from n people whose place the other cameras know.
 
         Args:
-            edges_px: (n, 3) of their boxes in this camera.
-            shift: (n, 3) where the others see them, relative to what `sight` was made for; covariance: (n, 3, 3).
+            jacobian, variances: (n, 3, 3), (n, 3) as in `Sights`.
+            error: (n, 3) the boxes' edges less the figures', as shares of the figures' heights.
+            shift: (n, 3) where the others see them, relative to what the figures were made for; covariance: (n, 3, 3).
         """
-        expected = sight.edges_px / sight.scale_px[:, None] + np.einsum("nij,nj->ni", sight.jacobian, shift)
-        error = edges_px / sight.scale_px[:, None] - expected
-        spread = np.einsum("nij,njk,nik->ni", sight.jacobian, covariance, sight.jacobian) + sight.variances
+        error = error - np.einsum("nij,nj->ni", jacobian, shift)
+        others = np.einsum("nij,njk,nik->ni", jacobian, covariance, jacobian)
+        spread = others + variances
+        sane = np.abs(error) < BIAS_LIMIT
+        # what remains of each error when the others' uncertainty is taken out (one step of expectation maximisation)
+        share = variances / spread
+        own = share**2 * error**2 + share * others - (variances - self.spread[camera])
+        slip = self.settings.slipped / self.settings.slipped_scale**3
+        slip = slip * np.exp(
+            np.minimum(0.5 * (error**2 / spread).sum(1) * (1 - self.settings.slipped_scale**-2), 50)
+        )
+        weight = sane * share / (1 + slip)[:, None] / ERROR_DEPENDENCE
+        self.spread_weight[camera] += weight.sum(0)
+        self.spread[camera] += (weight * (own - self.spread[camera])).sum(0) / self.spread_weight[camera]
+        self.spread[camera] = np.maximum(self.spread[camera], LEAST_SPREAD**2)
         # robust: a box that is far off counts less
-        weight = (np.abs(error) < BIAS_LIMIT) / (1 + error**2 / spread / 4) / spread / BIAS_DEPENDENCE
+        weight = sane / (1 + error**2 / spread / 4) / spread / ERROR_DEPENDENCE
         self.bias_weight[camera] += weight.sum(0)
         self.bias[camera] += (weight * error).sum(0) / (1 / BIAS_SIGMA**2 + self.bias_weight[camera])
 
     def to_state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("bias", "bias_weight", "found", "tried")}
+        return {
+            name: getattr(self, name)
+            for name in ("bias", "bias_weight", "spread", "spread_weight", "found", "tried")
+        }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         for name, value in state.items():
             setattr(self, name, value.copy())
 
 
-def hidden_share(
-    boxes_px: np.ndarray, depth: np.ndarray, others_px: np.ndarray, others_depth: np.ndarray
+@compiled
+def hidden_shares(
+    boxes_px: np.ndarray, depth: np.ndarray, share: np.ndarray, starts: np.ndarray
 ) -> np.ndarray:
-    """(n,) 0..1 of each of (n, 4) boxes that is covered by those of (m, 4) others who stand nearer."""
-    if len(boxes_px) == 0 or len(others_px) == 0:
-        return np.zeros(len(boxes_px))
-    width = np.minimum(boxes_px[:, None, 2], others_px[None, :, 2]) - np.maximum(
-        boxes_px[:, None, 0], others_px[None, :, 0]
-    )
-    height = np.minimum(boxes_px[:, None, 3], others_px[None, :, 3]) - np.maximum(
-        boxes_px[:, None, 1], others_px[None, :, 1]
-    )
-    area = np.maximum((boxes_px[:, 2] - boxes_px[:, 0]) * (boxes_px[:, 3] - boxes_px[:, 1]), 1e-9)
-    shares = np.minimum(np.clip(width, 0, None) * np.clip(height, 0, None) / area[:, None], 1.0)
-    nearer = others_depth[None, :] < depth[:, None] - 0.01
-    # people in front hide independently of one another
-    return 1 - np.prod(np.where(nearer, 1 - shares, 1.0), axis=1)
+    """(V, n) 0..1 of each of (V, n, 4) boxes that is covered by those of the same group who stand nearer.
+
+    Args:
+        share: (V, n) 0 for who is not in view: they hide nobody.
+    """
+    V, n = depth.shape
+    result = np.zeros((V, n))
+    for v in range(V):
+        for k in range(len(starts) - 1):
+            for i in range(starts[k], starts[k + 1]):
+                if share[v, i] <= 0:
+                    continue
+                shows = 1.0
+                for j in range(starts[k], starts[k + 1]):
+                    if share[v, j] > 0:
+                        shows *= 1 - hidden_by(boxes_px[v, i], depth[v, i], boxes_px[v, j], depth[v, j])
+                # people in front hide independently of one another
+                result[v, i] = 1 - shows
+    return result
+
+
+@compiled
+def hidden_by(box_px: np.ndarray, depth: float, other_px: np.ndarray, other_depth: float) -> float:
+    """0..1 of a box that another one covers, if that is of somebody nearer."""
+    if other_depth >= depth - 0.01:
+        return 0.0
+    width = min(box_px[2], other_px[2]) - max(box_px[0], other_px[0])
+    height = min(box_px[3], other_px[3]) - max(box_px[1], other_px[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    area = max((box_px[2] - box_px[0]) * (box_px[3] - box_px[1]), 1e-9)
+    return min(width * height / area, 1.0)
 
 
 def where_others_see(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from workers.mapping.kalman import inverse_3x3
-from workers.tracking.cameras import Sight
+from workers.tracking.compiled import compiled
 from workers.tracking.settings import TrackerSettings
 
 # a score whose log odds are beyond this leaves no doubt (nats): detectors are overconfident
@@ -17,62 +16,175 @@ CUT_BELOW, CUT_ABOVE = 0.05, 0.9
 MOST_DOUBT = 3.0
 # log odds of a score that says nothing about a newcomer (a score of 0.6)
 NEWCOMER_ODDS = 0.4
-LOG_2PI = np.log(2 * np.pi)
+LOG_2PI = float(np.log(2 * np.pi))
+LOG_2, LOG_3 = float(np.log(2.0)), float(np.log(3.0))
 
 
-@dataclass(frozen=True)
-class Ratios:
-    """n persons against m boxes of one camera.
+class BoxModel(NamedTuple):
+    """How boxes err; see `TrackerSettings`.
 
     Attributes:
-        values: (n, m) log-likelihood ratios (nats) of a match against two separate explanations.
-        trust: (n, m) 0..1, how much of the usual precision the box has for this person: less where it slipped.
-        feet_cut: (n, m) bool: its lower edge is not the feet.
+        slipped_scale: by how many times more a slipped box is off.
+        log_usual, log_slipped: logarithms of how often boxes are usual or slipped, the wider density included.
+        log_clutter: of the density of boxes that are nobody's.
     """
 
-    values: np.ndarray
-    trust: np.ndarray
-    feet_cut: np.ndarray
+    slipped_scale: float
+    log_usual: float
+    log_slipped: float
+    log_clutter: float
+
+    @classmethod
+    def of(cls, settings: TrackerSettings) -> BoxModel:
+        scale = settings.slipped_scale
+        usual, slipped = np.log(1 - settings.slipped), np.log(settings.slipped) - 3 * np.log(scale)
+        return cls(scale, float(usual), float(slipped), float(np.log(settings.clutter)))
 
 
-def box_ratios(
-    sight: Sight,
-    shift: np.ndarray,
-    covariance: np.ndarray,
-    edges_px: np.ndarray,
-    scores: np.ndarray,
-    settings: TrackerSettings,
-) -> Ratios:
-    """Compare persons with boxes.
+class Ratio(NamedTuple):
+    """A person against a box.
+
+    Attributes:
+        value: log-likelihood ratio (nats) of a match against two separate explanations.
+        trust: 0..1, how much of the usual precision the box has for this person: less where it slipped.
+        feet_cut: its lower edge is not the feet.
+    """
+
+    value: float
+    trust: float
+    feet_cut: bool
+
+
+@compiled
+def _spread(jacobian: np.ndarray, covariance: np.ndarray, i: int, j: int) -> float:
+    """Entry of J P J'."""
+    total = 0.0
+    for k in range(3):
+        for m in range(3):
+            total += jacobian[i, k] * covariance[k, m] * jacobian[j, m]
+    return total
+
+
+@compiled
+def expectation(jacobian: np.ndarray, variances: np.ndarray, shift: np.ndarray, covariance: np.ndarray):
+    """What a camera expects to see of a person.
+
+    Args:
+        jacobian: (3, 3) of the edges by x, y, height; variances: (3,) of the edges.
+        shift, covariance: (3,), (3, 3) where the person is, relative to what `jacobian` was made for.
+
+    Returns:
+        The shift of the three edges; the inverse covariance of the edges (00, 01, 02, 11, 12, 22) and the logarithm of
+        the determinant; the same of middle and head alone (00, 02, 22).
+    """
+    a = _spread(jacobian, covariance, 0, 0) + variances[0]
+    b, c = _spread(jacobian, covariance, 0, 1), _spread(jacobian, covariance, 0, 2)
+    d = _spread(jacobian, covariance, 1, 1) + variances[1]
+    e = _spread(jacobian, covariance, 1, 2)
+    f = _spread(jacobian, covariance, 2, 2) + variances[2]
+    A, B, C = d * f - e * e, c * e - b * f, b * e - c * d
+    D, E, F = a * f - c * c, b * c - a * e, a * d - b * b
+    determinant = a * A + b * B + c * C
+    return (
+        jacobian[0, 0] * shift[0] + jacobian[0, 1] * shift[1] + jacobian[0, 2] * shift[2],
+        jacobian[1, 0] * shift[0] + jacobian[1, 1] * shift[1] + jacobian[1, 2] * shift[2],
+        jacobian[2, 0] * shift[0] + jacobian[2, 1] * shift[1] + jacobian[2, 2] * shift[2],
+        A / determinant, B / determinant, C / determinant, D / determinant, E / determinant, F / determinant,
+        np.log(determinant), f / D, -c / D, a / D, np.log(D),
+    )  # fmt: skip
+
+
+@compiled
+def ratio(
+    expected,
+    error0: float,
+    error1: float,
+    error2: float,
+    cut: float,
+    found: float,
+    gated: bool,
+    model: BoxModel,
+) -> Ratio:
+    """Compare a person with a box.
 
     A box is usual, or slipped by more, or its lower edge is not the feet because something hides them; the ratio is
     the mixture of the three against the density of clutter, plus the odds that the person is found at all.
 
     Args:
-        sight: what the camera should see of n persons.
-        shift, covariance: (n, 3), (n, 3, 3) where they are, relative to what `sight` was made for.
-        edges_px: (m, 3); scores: (m,).
+        expected: of `expectation`.
+        error0, error1, error2: the box's edges less the figure's, as shares of the figure's height.
+        cut: how probably the box ends above the feet.
+        found: log odds that the person is found, and the detector's doubt.
+        gated: ratios that cannot be above 0 may be given as minus infinity.
     """
-    expected = sight.edges_px + np.einsum("nij,nj->ni", sight.jacobian, shift) * sight.scale_px[:, None]
-    error = (edges_px[None] - expected[:, None]) / sight.scale_px[:, None, None]
-    S = sight.jacobian @ covariance @ sight.jacobian.transpose(0, 2, 1)
-    S[:, [0, 1, 2], [0, 1, 2]] += sight.variances
-    inverse, determinant = inverse_3x3(S)
-    distance2 = np.einsum("nmi,nij,nmj->nm", error, inverse, error)
-    norm = (-0.5 * np.log(determinant) - 1.5 * LOG_2PI)[:, None]
-    cut = sight.feet_cut[:, None]
-    scale = settings.slipped_scale
-    usual = np.log((1 - cut) * (1 - settings.slipped)) - 0.5 * distance2 + norm
-    slipped = np.log((1 - cut) * settings.slipped) - 0.5 * distance2 / scale**2 - 3 * np.log(scale) + norm
-    headless = np.log(cut) + _without_feet(S, error)
-    total = np.logaddexp(np.logaddexp(usual, slipped), headless)
+    x, y, z = error0 - expected[0], error1 - expected[1], error2 - expected[2]
+    distance2 = (
+        expected[3] * x * x + expected[6] * y * y + expected[8] * z * z
+        + 2 * (expected[4] * x * y + expected[5] * x * z + expected[7] * y * z)
+    )  # fmt: skip
+    norm = -0.5 * expected[9] - 1.5 * LOG_2PI
+    scale = model.slipped_scale
+    usual = norm - 0.5 * distance2 + model.log_usual
+    slipped = norm - 0.5 * distance2 / scale**2 + model.log_slipped
+    headless = -np.inf
+    if -CUT_ABOVE < y < CUT_BELOW:
+        without = expected[10] * x * x + 2 * expected[11] * x * z + expected[12] * z * z
+        headless = -0.5 * without - 0.5 * expected[13] - LOG_2PI
+    rest = found - model.log_clutter
+    if gated and max(usual, slipped, headless) + LOG_3 + rest <= 0:
+        return Ratio(-np.inf, 1.0, False)
+    log_whole = np.log(1 - cut)
+    usual += log_whole
+    slipped += log_whole
+    headless += np.log(cut)
+    most = max(usual, slipped, headless)
+    total = most + np.log(np.exp(usual - most) + np.exp(slipped - most) + np.exp(headless - most))
+    feet_cut = headless > total - LOG_2
     # of the two that speak of the feet: how sure the usual one is
-    odds = np.exp(np.clip(slipped - usual, -50, 50))
-    trust = (1 + odds / scale**2) / (1 + odds)
-    feet_cut = headless > total - np.log(2)
-    found = np.log(sight.rate / (1 - sight.rate))[:, None]
-    values = total - np.log(settings.clutter) + found + doubt(scores, settings)[None]
-    return Ratios(values, np.where(feet_cut, 1.0, trust), feet_cut)
+    odds = np.exp(min(max(slipped - usual, -50.0), 50.0))
+    trust = 1.0 if feet_cut else (1 + odds / scale**2) / (1 + odds)
+    return Ratio(total + rest, trust, feet_cut)
+
+
+@compiled
+def tell(
+    jacobian: np.ndarray, variances: np.ndarray, error: np.ndarray, trust: float, feet_cut: bool, dependence: float,
+    information: np.ndarray, pull: np.ndarray,
+) -> None:  # fmt: skip
+    """Write what a matched box tells of its person's x, y and height.
+
+    Args:
+        error: (3,) the box's edges less the figure's, as shares of the figure's height.
+        dependence: how much wider the errors are to be taken because the frame before erred the same way.
+        information: (3, 3) and pull: (3,), overwritten: information, and information times the difference to what the
+            figure was made for.
+    """
+    information[:], pull[:] = 0.0, 0.0
+    for edge in range(3):
+        if edge == 1 and feet_cut:
+            continue
+        weight = trust / (variances[edge] * dependence)
+        for i in range(3):
+            scaled = weight * jacobian[edge, i]
+            pull[i] += scaled * error[edge]
+            for j in range(3):
+                information[i, j] += scaled * jacobian[edge, j]
+
+
+@compiled
+def place(information: np.ndarray, pull: np.ndarray, covariance: np.ndarray, shift: np.ndarray) -> None:
+    """Write (3, 3) covariance and (3,) shift of a person of whom (3, 3) information and (3,) pull are known."""
+    a, b, c = information[0, 0], information[0, 1], information[0, 2]
+    d, e, f = information[1, 1], information[1, 2], information[2, 2]
+    A, B, C = d * f - e * e, c * e - b * f, b * e - c * d
+    determinant = a * A + b * B + c * C
+    covariance[0, 0], covariance[1, 1] = A / determinant, (a * f - c * c) / determinant
+    covariance[2, 2] = (a * d - b * b) / determinant
+    covariance[0, 1] = covariance[1, 0] = B / determinant
+    covariance[0, 2] = covariance[2, 0] = C / determinant
+    covariance[1, 2] = covariance[2, 1] = (b * c - a * e) / determinant
+    for i in range(3):
+        shift[i] = covariance[i, 0] * pull[0] + covariance[i, 1] * pull[1] + covariance[i, 2] * pull[2]
 
 
 def doubt(scores: np.ndarray, settings: TrackerSettings) -> np.ndarray:
@@ -91,35 +203,6 @@ def sureness(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
     """
     neutral = np.where(known, 0.0, NEWCOMER_ODDS)
     return np.clip((_log_odds(scores) - neutral) / (SURE_ODDS - neutral), -1.0, 1.0)
-
-
-def told(
-    sight: Sight, edges_px: np.ndarray, trust: np.ndarray, feet_cut: np.ndarray, dependence: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """What k matched boxes tell of their persons' x, y and height.
-
-    Args:
-        sight: what the camera should see of these k; edges_px: (k, 3) of their boxes.
-        dependence: how much wider the errors are to be taken because the frame before erred the same way.
-
-    Returns:
-        (k, 3, 3) information and (k, 3) information times the difference to what `sight` was made for.
-    """
-    weight = trust[:, None] / (sight.variances * dependence)
-    weight[feet_cut, 1] = 0.0
-    error = (edges_px - sight.edges_px) / sight.scale_px[:, None]
-    weighted = sight.jacobian.transpose(0, 2, 1) * weight[:, None, :]
-    return weighted @ sight.jacobian, np.einsum("kij,kj->ki", weighted, error)
-
-
-def _without_feet(S: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """(n, m) log density of middle and head alone, for boxes that end where a person with hidden feet's may."""
-    a, b, d = S[:, 0, 0, None], S[:, 0, 2, None], S[:, 2, 2, None]
-    determinant = a * d - b * b
-    x, y = error[..., 0], error[..., 2]
-    distance2 = (d * x * x - 2 * b * x * y + a * y * y) / determinant
-    possible = (error[..., 1] < CUT_BELOW) & (error[..., 1] > -CUT_ABOVE)
-    return np.where(possible, -0.5 * distance2 - 0.5 * np.log(determinant) - LOG_2PI, -np.inf)
 
 
 def _log_odds(scores: np.ndarray) -> np.ndarray:

@@ -85,6 +85,8 @@ class MultiCameraTracker:
         self._tracklets = Tracklets(self.cameras, self.settings.tracklet_gap_s, self.settings.bridge_s)
         # per plane, confirmed tracks that ended within the lag: their person and when they were last seen
         self._closed: dict[str, dict[int, tuple[int, float]]] = {plane: {} for plane in self._trackers}
+        # per plane, (track, person) that the book knows to be there
+        self._live: dict[str, set[tuple[int, int]]] = {}
         # per track on the map: its person, and (instant, time_s, x, y) of every corrected position
         self._paths: dict[int, tuple[int, list[tuple[int, float, float, float]]]] = {}
 
@@ -161,6 +163,10 @@ class MultiCameraTracker:
         self.scale.restore(state["scale"])
         self.book.persons = {p["number"]: Person.from_state(p) for p in state["persons"]}
         self.book.count = state["person_count"]
+        self._live = {}
+        for person in self.book.persons.values():
+            for number, plane in person.tracks.items():
+                self._live.setdefault(plane, set()).add((number, person.number))
         for name, plane in state["planes"].items():
             self._trackers[name].restore(plane)
         self._next_track = state["next_track"]
@@ -186,6 +192,7 @@ class MultiCameraTracker:
         for plane, tracker in self._trackers.items():
             seen, sources = self._seen(plane, by_camera, instant)
             views, assigned, self._next_track = tracker.step(instant, time_s, seen, self._next_track)
+            self._follow(plane, tracker)
             self._confirm(plane, tracker, time_s)
             person_of = dict(zip(tracker.tracks.number.tolist(), tracker.tracks.person.tolist(), strict=True))
             for view, numbers in zip(views, assigned, strict=True):
@@ -214,12 +221,27 @@ class MultiCameraTracker:
             sources[name] = (observed, frame)
         return seen, sources
 
+    def _follow(self, plane: str, tracker: GroundTracker) -> None:
+        """Another hypothesis may be the likeliest now: tell the book who is there in that one."""
+        tracks = tracker.tracks
+        live = {(n, p) for n, p in zip(tracks.number.tolist(), tracks.person.tolist(), strict=True) if p >= 0}
+        before = self._live.get(plane, set())
+        for number, person in sorted(before - live):
+            self.book.left(person, number)
+            # it never was, by what is believed now
+            self._closed[plane][number] = (person, 0.0)
+            self._tracklets.ended(number)
+        for number, person in sorted(live - before):
+            self.book.persons[person].tracks[number] = plane
+        self._live[plane] = live
+
     def _end(self, plane: str, tracker: GroundTracker) -> None:
         seen_s = dict(zip(tracker.tracks.number.tolist(), tracker.tracks.seen_s.tolist(), strict=True))
         for closed in tracker.prune():
             if closed.person >= 0:
                 self._closed[plane][closed.number] = (closed.person, seen_s[closed.number])
                 self.book.left(closed.person, closed.number)
+                self._live[plane].discard((closed.number, closed.person))
             self._tracklets.ended(closed.number)
 
     def _confirm(self, plane: str, tracker: GroundTracker, time_s: float) -> None:
@@ -235,6 +257,7 @@ class MultiCameraTracker:
                 appearance=tracks.appearance[i],
                 weight=float(tracks.weight[i]),
             )
+            self._live[plane].add((int(tracks.number[i]), int(tracks.person[i])))
 
     def _record_view(self, view, numbers, person_of, instant, time_s, observed, frame, result) -> None:
         on_map = self._plane_of[view.camera] == MAP
@@ -310,10 +333,12 @@ class MultiCameraTracker:
         until = np.where(tracker.shown(), step.time_s, tracks.seen_s)
         live = zip(tracks.number.tolist(), tracks.person.tolist(), until.tolist(), strict=True)
         known = {**closed, **{number: (person, until_s) for number, person, until_s in live}}
+        written: set[int] = set()
         for number, mean in zip(step.numbers.tolist(), means, strict=True):
             person, until_s = known.get(number, (-1, 0.0))
-            if person < 0 or step.time_s > until_s:
+            if person < 0 or step.time_s > until_s or person in written:
                 continue
+            written.add(person)
             x, y = mean[:2].tolist()
             result.corrected.append((step.instant, step.time_s, person, x, y))
             _, path = self._paths.setdefault(number, (person, []))

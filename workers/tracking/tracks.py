@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -50,6 +51,22 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.number)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Tracks]) -> Tracks:
+        """All rows, one part after the other."""
+        dimension = max(part.appearance.shape[1] for part in parts)
+        empty = np.empty((0, dimension))
+        values = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)
+            if field.name != "appearance"
+        }
+        return cls(**values, appearance=np.concatenate([p.appearance if len(p) else empty for p in parts]))
+
+    def take(self, rows: np.ndarray) -> Tracks:
+        """A copy of some rows, perhaps several times."""
+        return Tracks(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def keep(self, selection: np.ndarray) -> None:
         """Drop all rows but the selected ones (boolean mask)."""

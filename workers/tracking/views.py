@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from workers.tracking.cameras import CameraBank
+from workers.tracking.likelihood import doubt
+from workers.tracking.settings import TrackerSettings
 
 # two boxes of one camera that share this much of their union show one person twice: a detector that can tell two
 # people apart there does not exist
@@ -59,6 +62,46 @@ class View:
 
     def __len__(self) -> int:
         return len(self.boxes_px)
+
+
+class Boxes(NamedTuple):
+    """The M boxes of V views, one view after the other.
+
+    Attributes:
+        starts: (V + 1,) where each view's boxes begin.
+        edges_px: (M, 3) as in `View`; persons, covariances: (M, 3), (M, 3, 3).
+        doubts: (M,) nats by which the detector's own doubt makes a box less likely to be somebody.
+        usable: (M,) bool, boxes that can be matched; seeds: those that may start a track.
+    """
+
+    starts: np.ndarray
+    edges_px: np.ndarray
+    persons: np.ndarray
+    covariances: np.ndarray
+    doubts: np.ndarray
+    usable: np.ndarray
+    seeds: np.ndarray
+
+    @classmethod
+    def of(cls, views: Sequence[View], settings: TrackerSettings) -> Boxes:
+        def joined(name: str, *shape: int) -> np.ndarray:
+            return np.concatenate([np.empty((0, *shape)), *(getattr(view, name) for view in views)])
+
+        scores = joined("scores")
+        usable = joined("placed").astype(bool)
+        return cls(
+            starts=np.cumsum([0, *(len(view) for view in views)]),
+            edges_px=joined("edges_px", 3),
+            persons=joined("persons", 3),
+            covariances=joined("covariances", 3, 3),
+            doubts=doubt(scores, settings),
+            usable=usable,
+            seeds=usable & (scores >= settings.start_score),
+        )
+
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """(M,) values by view."""
+        return np.split(values, self.starts[1:-1])
 
 
 def views_of(bank: CameraBank, seen: Sequence[Seen]) -> list[View]:
