@@ -92,15 +92,22 @@ def search(
     """
     H, R, M = len(crowd.starts) - 1, len(places), len(boxes.doubts)
     pairs = _pairs(boxes, sights, crowd, looks, model)
+    V, T = sights.inside.shape
+    # room to think, cleared by whoever uses it
+    told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
+    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
     assigned, scores = np.full((H, R, M), -1), np.full((H, R), -np.inf)
     for h in range(H):
         begin, end = crowd.starts[h], crowd.starts[h + 1]
-        found, nats = np.full((R, M), -1), np.zeros((R, end - begin))
-        for r in range(R):
+        # less likely hypotheses are worth less effort
+        tries = max(R >> min(h, 2), 1)
+        found, nats = np.full((tries, M), -1), np.zeros((tries, end - begin))
+        for r in range(tries):
             _climb(
-                boxes, sights, crowd, pairs, places[r], r > 0, dependence, sweeps, model, begin, end, found[r]
-            )
-            _score(boxes, sights, crowd, pairs, dependence, model, begin, end, found[r], nats[r])
+                boxes, sights, crowd, pairs, told, total, places[r], r > 0, dependence, sweeps, model, begin, end,
+                found[r],
+            )  # fmt: skip
+            _score(boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, found[r], nats[r])
         _recombine(found, nats, begin, assigned[h], scores[h])
     return assigned, scores
 
@@ -244,14 +251,20 @@ def _pairs(boxes, sights, crowd, looks, model) -> Pairs:
 
 
 @compiled
+def _clear(told, total, begin, end) -> None:
+    """Nothing is said of a hypothesis' people."""
+    told.boxes[:, begin:end] = -1
+    total.information[begin:end] = 0.0
+    total.pull[begin:end] = 0.0
+
+
+@compiled
 def _climb(
-    boxes, sights, crowd, pairs, places, elsewhere, dependence, sweeps, model, begin, end, assigned
+    boxes, sights, crowd, pairs, told, total, places, elsewhere, dependence, sweeps, model, begin, end, assigned
 ) -> None:
     """Sweep over the cameras until nothing changes; writes (M,) `assigned`."""
-    V, T = sights.inside.shape
-    n = end - begin
-    told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
-    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    V, n = len(told.boxes), end - begin
+    _clear(told, total, begin, end)
     # a view is looked at again when another one changed since
     looked, changed, tick = np.full(V, -1), np.zeros(V, np.int64), 0
     for sweep in range(sweeps):
@@ -381,11 +394,12 @@ def _tell_box(sights, crowd, pairs, told, total, v, i, box, dependence, trust, p
 
 
 @compiled
-def _score(boxes, sights, crowd, pairs, dependence, model, begin, end, assigned, result) -> None:
+def _score(
+    boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, assigned, result
+) -> None:
     """Write (n,) log-likelihoods of what all views show of a hypothesis' people: the chain rule, view after view."""
-    V, T = sights.inside.shape
-    told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
-    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    V = len(told.boxes)
+    _clear(told, total, begin, end)
     nats, hits = np.zeros(end - begin), np.zeros(end - begin, np.int64)
     for v in range(V):
         for i in range(begin, end):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,17 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workers.mapping.projection import PersonProjection
-from workers.tracking.association import Association, _assign, _own, associate
-from workers.tracking.cameras import CameraBank
+from workers.tracking.assignment import assign
+from workers.tracking.association import Crowd, explain, own_gains, search
+from workers.tracking.cameras import CameraBank, Sights
+from workers.tracking.likelihood import BoxModel
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tests.people import NORTH, SOUTH
-from workers.tracking.views import Seen, View, views_of
+from workers.tracking.views import Boxes, Seen, View, views_of
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 USUAL = TrackerSettings()
+MODEL = BoxModel.of(USUAL)
 PROJECTION = PersonProjection.of_map([NORTH, SOUTH], USUAL.height_m, USUAL.height_sigma_m)
 BANK = CameraBank(PROJECTION, USUAL)
-BOTH = np.arange(2)
+# people are predicted to within 20 cm and their height is known to within 10 cm
+SIGMA_M = np.array([0.2, 0.2, 0.1])
 
 
 def at(*places: tuple[float, float]) -> np.ndarray:
@@ -41,16 +47,70 @@ def see(*boxes_px: np.ndarray) -> list[View]:
     )
 
 
-def join(views: list[View], predicted: np.ndarray, first=None, looks=None) -> Association:
-    """Associate with people who are predicted to within 20 cm and whose height is known to within 10 cm."""
-    first = np.ones(len(predicted), bool) if first is None else np.array(first)
-    precision = np.tile(np.diag([25.0, 25.0, 100.0]), (len(predicted), 1, 1))
-    sights = BANK.sights(np.array([view.index for view in views], int), predicted)
-    looks = looks or [np.zeros((len(predicted), len(view))) for view in views]
-    return associate(views, sights, precision, first, looks, 1.0, USUAL)
+class Search(NamedTuple):
+    """What a search goes by."""
+
+    boxes: Boxes
+    sights: Sights
+    crowd: Crowd
+    looks: np.ndarray
+
+    @classmethod
+    def of(
+        cls, views: list[View], predicted: np.ndarray, first=None, looks=None, starts=None, exists=0.98
+    ) -> Search:
+        """Among people who are predicted there; `starts` says where each hypothesis' people begin."""
+        n, boxes = len(predicted), Boxes.of(views, USUAL)
+        starts = np.array([0, n] if starts is None else starts)
+        crowd = Crowd(
+            starts=starts,
+            precision=np.tile(np.diag(1 / SIGMA_M**2), (n, 1, 1)),
+            first=np.ones(n, bool) if first is None else np.array(first, bool),
+            reluctance=np.zeros(n),
+            exists=np.full(n, exists),
+        )
+        looks = np.concatenate([np.zeros((n, 0)), *(looks or [np.zeros((n, len(v))) for v in views])], 1)
+        sights = BANK.sights(np.array([view.index for view in views], int), predicted, starts)
+        return cls(boxes, sights, crowd, looks)
+
+    def __call__(self, count: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """(H, R, M) assignments and (H, R) scores, from the prediction and other starts, `count` in all."""
+        chance = np.random.default_rng(seed).normal(size=(count, len(self.looks), 3))
+        return search(*self, chance * SIGMA_M, 1.0, USUAL.sweeps, MODEL)
+
+    def alone(self, i: int, assigned: np.ndarray) -> tuple[np.ndarray, float]:
+        """What is found of one person, as visible as among the others, if all boxes but theirs are nobody's."""
+        only = self.boxes._replace(usable=self.boxes.usable & (assigned == i))
+        crowd = Crowd(np.array([0, 1]), *(values[[i]] for values in self.crowd[1:]))
+        found, scores = Search(only, self.sights.take(np.array([i])), crowd, self.looks[[i]])()
+        return np.where(found[0, 0] == 0, i, -1), scores[0, 0]
 
 
-def rows_of(found: Association) -> list[list[int]]:
+class Found(NamedTuple):
+    """V views, n persons: for each view (m,) the row of every box or -1; the rest as in `Told`; one score."""
+
+    assigned: list[np.ndarray]
+    information: np.ndarray
+    pull: np.ndarray
+    gains: np.ndarray
+    score: float
+
+
+def join(views: list[View], predicted: np.ndarray, first=None, looks=None, count: int = 1) -> Found:
+    """The best of one hypothesis."""
+    given = Search.of(views, predicted, first, looks)
+    assigned, scores = given(count)
+    told = explain(*given, assigned[:, 0], 1.0, MODEL)
+    by_view = given.boxes.split(assigned[0, 0]) if views else []
+    for v, rows in enumerate(by_view):
+        # both say whose a box is
+        for i in range(len(predicted)):
+            mine = np.flatnonzero(rows == i) + given.boxes.starts[v]
+            assert told.boxes[v, i] == (mine[0] if len(mine) else -1)
+    return Found(by_view, told.information, told.pull, told.gains, scores[0, 0])
+
+
+def rows_of(found: Found) -> list[list[int]]:
     return [assigned.tolist() for assigned in found.assigned]
 
 
@@ -156,12 +216,12 @@ def test_nobody_twice_in_one_view_and_only_boxes_that_show_somebody(where, more,
     views = see(*(np.concatenate([boxes_of(c, seen), wild]) for c, wild in enumerate((more, others))))
     confirmed = np.array([first >> k & 1 for k in range(len(people))], bool)
     found = join(views, people, first=confirmed)
-    sights = BANK.sights(BOTH, people)
+    inside = Search.of(views, people).sights.inside
     for v, (view, assigned) in enumerate(zip(views, found.assigned, strict=True)):
         rows = assigned[assigned >= 0]
         assert len(set(rows.tolist())) == len(rows)
         assert view.placed[assigned >= 0].all()
-        assert np.isin(rows, sights[v].rows).all()
+        assert inside[v, rows].all()
         without = np.setdiff1d(np.arange(len(people)), rows)
         assert (found.gains[v, without] == 0).all()
         assert (found.information[v, without] == 0).all()
@@ -170,6 +230,140 @@ def test_nobody_twice_in_one_view_and_only_boxes_that_show_somebody(where, more,
         assert np.isfinite(numbers).all()
     again = join(views, people, first=confirmed)
     assert rows_of(again) == rows_of(found)
+
+
+# -- starts elsewhere ------------------------------------------------------------------------------------------
+
+# Ann and Bob stand 60 cm apart, and the prediction has mixed them up. Only the south can tell them by their looks.
+ANN, BOB = (-0.3, 12.0), (0.3, 12.0)
+MIXED_UP = at((0.05, 12.0), (-0.05, 12.0))
+CLOSE = see(boxes_of(0, at(ANN, BOB)), boxes_of(1, at(ANN, BOB)))
+LOOKS = [np.zeros((2, 2)), np.array([[2.0, -2.0], [-2.0, 2.0]])]
+
+
+def test_starting_from_the_prediction_alone_the_first_camera_misleads_the_second():
+    assert rows_of(join(CLOSE, MIXED_UP, looks=LOOKS)) == [[1, 0], [1, 0]]
+
+
+def test_a_start_elsewhere_finds_what_is_likelier_for_all_cameras_together():
+    misled, found = (join(CLOSE, MIXED_UP, looks=LOOKS, count=count) for count in (1, 8))
+    assert rows_of(found) == [[0, 1], [0, 1]]
+    assert found.score > misled.score + 2
+
+
+def test_what_was_less_likely_is_kept_as_the_alternative():
+    assigned, scores = Search.of(CLOSE, MIXED_UP, looks=LOOKS)(8)
+    assert assigned[0, :2].tolist() == [[0, 1, 0, 1], [1, 0, 1, 0]]
+    assert scores[0, 0] > scores[0, 1] > -np.inf
+    assert scores[0, 1] == pytest.approx(join(CLOSE, MIXED_UP, looks=LOOKS).score)
+
+
+def test_the_best_of_each_group_is_combined_and_alternatives_differ_in_one_group():
+    """Two such pairs, 5 m apart: neither has to wait until a start is right about both."""
+    both = np.concatenate([MIXED_UP + [x, 0, 0] for x in (-2.5, 2.5)])
+    there = np.concatenate([at(ANN, BOB) + [x, 0, 0] for x in (-2.5, 2.5)])
+    views = see(boxes_of(0, there), boxes_of(1, there))
+    looks = [np.kron(np.eye(2), part) for part in LOOKS]
+    assigned, _ = Search.of(views, both, looks=looks)(8)
+    right, wrong = [0, 1, 2, 3], [1, 0, 3, 2]
+    assert assigned[0, 0].tolist() == right + right
+    others = sorted(row[:4] for row in assigned[0, 1:3].tolist())
+    assert others == [right[:2] + wrong[2:], wrong[:2] + right[2:]]
+    # both pairs mixed up at once loses twice and is none of the alternatives
+    assert wrong + wrong not in assigned[0].tolist()
+
+
+def test_somebody_in_doubt_may_be_nobody_at_no_great_cost():
+    """Without any box: from 'surely overlooked by both cameras' to 'never existed'."""
+    views = see(np.empty((0, 4)), np.empty((0, 4)))
+    scores = [Search.of(views, at(ANN), exists=exists)()[1][0, 0] for exists in (0.98, 0.5, 0.02)]
+    assert scores == sorted(scores)
+    assert scores[-1] == pytest.approx(0, abs=0.05)
+    assert scores[0] < -2
+
+
+seen_by = st.tuples(st.integers(0, 2**6 - 1), st.integers(0, 2**6 - 1))
+
+
+def scene(where, hidden, seed: int) -> tuple[list[View], np.ndarray, list[np.ndarray]]:
+    """Views of people of whom some are overlooked, where they are predicted, and how alike they look."""
+    rng = np.random.default_rng(seed)
+    people = at(*where)
+    views = []
+    for camera in range(2):
+        seen = [k for k in range(len(people)) if not hidden[camera] >> k & 1]
+        # the last one is nobody
+        extra = at(tuple(rng.uniform([-3, 9], [3, 15])))
+        views.append(
+            boxes_of(camera, np.concatenate([people[seen] + rng.normal(0, 0.05, (len(seen), 3)), extra]))
+        )
+    views = see(*views)
+    predicted = people + rng.normal(size=people.shape) * SIGMA_M
+    return views, predicted, [rng.normal(0, 2, (len(people), len(view))) for view in views]
+
+
+# people so close to one another that they compete
+crowded = st.lists(st.tuples(st.floats(-1, 1), st.floats(11, 13)), min_size=1, max_size=6)
+
+
+@quick
+@given(crowded, seen_by, st.integers(0, 999), st.integers(0, 2**6 - 1))
+def test_alternatives_are_what_they_say(where, hidden, seed, first):
+    """The best first, all different, nobody twice in a view, and each as likely as it is said to be."""
+    views, predicted, looks = scene(where, hidden, seed)
+    given = Search.of(views, predicted, [first >> k & 1 for k in range(len(predicted))], looks)
+    ((assigned,), (scores,)) = given(8, seed)
+    count = int((scores > -np.inf).sum())
+    assert count >= 1
+    assert (np.diff(scores[:count]) <= 0).all()
+    assert (scores[count:] == -np.inf).all()
+    assert (assigned[count:] == -1).all()
+    assert len({row.tobytes() for row in assigned[:count]}) == count
+    checked = 0
+    for row, score in zip(assigned[:count], scores[:count], strict=True):
+        for mine in given.boxes.split(row):
+            rows = mine[mine >= 0].tolist()
+            assert len(set(rows)) == len(rows)
+        assert given.boxes.usable[row >= 0].all()
+        # everybody explains their own boxes
+        parts = [given.alone(i, row) for i in range(len(predicted))]
+        if np.array_equal(np.max([found for found, _ in parts], axis=0), row):
+            assert sum(part for _, part in parts) == pytest.approx(score, abs=1e-6)
+            checked += 1
+    assert checked
+
+
+@quick
+@given(crowded, seen_by, st.integers(0, 999))
+def test_more_starts_never_find_less(where, hidden, seed):
+    views, predicted, looks = scene(where, hidden, seed)
+    given = Search.of(views, predicted, looks=looks)
+    scores = [given(count, seed)[1][0, 0] for count in (1, 2, 4, 8)]
+    assert (np.diff(scores) >= -1e-9).all()
+    assert given(8, seed)[0].tolist() == given(8, seed)[0].tolist()
+
+
+@quick
+@given(crowded, seen_by, st.integers(0, 999), st.integers(0, 6))
+def test_hypotheses_know_nothing_of_one_another(where, hidden, seed, left_out):
+    """Everybody in the first, somebody less in the second: as if each were searched alone."""
+    views, predicted, looks = scene(where, hidden, seed)
+    n = len(predicted)
+    fewer = np.delete(np.arange(n), left_out % n)
+    rows = np.concatenate([np.arange(n), fewer])
+    both = Search.of(views, predicted[rows], looks=[part[rows] for part in looks], starts=[0, n, len(rows)])
+    assigned, scores = both()
+    told = explain(*both, assigned[:, 0], 1.0, MODEL)
+    for h, mine in enumerate((np.arange(n), fewer)):
+        alone = Search.of(views, predicted[mine], looks=[part[mine] for part in looks])
+        expected, its_scores = alone()
+        shifted = np.where(expected[0, 0] >= 0, expected[0, 0] + both.crowd.starts[h], -1)
+        assert assigned[h, 0].tolist() == shifted.tolist()
+        assert scores[h, 0] == pytest.approx(its_scores[0, 0], abs=1e-9)
+        its_told = explain(*alone, expected[:, 0], 1.0, MODEL)
+        part = slice(both.crowd.starts[h], both.crowd.starts[h + 1])
+        for values, others in zip(told, its_told, strict=True):
+            np.testing.assert_allclose(values[:, part], others, atol=1e-9)
 
 
 # -- what somebody explains alone ------------------------------------------------------------------------------
@@ -181,11 +375,19 @@ matrices = arrays(
 )
 
 
+def choose(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """(m,) row of every box, or -1: those who are first choose, the others take what is left."""
+    chosen = assign(np.where(first[:, None], values, -np.inf))
+    return np.maximum(chosen, assign(np.where(first[:, None] | (chosen >= 0), -np.inf, values)))
+
+
 def own(values: np.ndarray, first: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What each matched row explains alone, and the pairs."""
-    chosen = _assign(values, np.ones(len(values), bool) if first is None else first)
+    chosen = assign(values) if first is None else choose(values, first)
     boxes = np.flatnonzero(chosen >= 0)
-    return _own(values, chosen[boxes], boxes), chosen[boxes], boxes
+    gains = own_gains(values, chosen)
+    assert (gains[chosen < 0] == 0).all()
+    return gains[boxes], chosen[boxes], boxes
 
 
 @quick
@@ -215,8 +417,9 @@ def test_it_is_nothing_when_somebody_without_a_box_fits_as_well(values, which):
     k = which % len(rows)
     twin = np.full(values.shape[1], -np.inf)
     twin[boxes[k]] = values[rows[k], boxes[k]]
-    doubled = np.vstack([values, twin])
-    assert _own(doubled, rows, boxes)[k] == pytest.approx(0, abs=1e-6)
+    chosen = np.full(values.shape[1], -1)
+    chosen[boxes] = rows
+    assert own_gains(np.vstack([values, twin]), chosen)[boxes[k]] == pytest.approx(0, abs=1e-6)
 
 
 def test_by_how_much_it_is_better_than_the_next():

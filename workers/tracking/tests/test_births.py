@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workers.mapping.projection import PersonProjection
-from workers.tracking.births import Newborn, newcomers
+from workers.tracking.births import newcomers
 from workers.tracking.cameras import CameraBank
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tests.people import NORTH, SOUTH, looks
-from workers.tracking.views import Seen, View, views_of
+from workers.tracking.views import Boxes, Seen, View, views_of
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 USUAL = TrackerSettings()
@@ -41,10 +43,43 @@ def view(camera: int, boxes_px: np.ndarray, score: float = 0.9, embeddings: np.n
     return result
 
 
+@dataclass
+class Newborn:
+    """One of the newcomers; `boxes` are (view, box) that show them."""
+
+    person: np.ndarray
+    covariance: np.ndarray
+    evidence: float
+    boxes: list[tuple[int, int]]
+
+
+def alike(views: list[View]) -> np.ndarray:
+    """What the usual scale says of how similar boxes look (nats)."""
+    count = sum(len(view) for view in views)
+    embeddings = [view.embeddings for view in views if view.embeddings.shape[1]]
+    if not embeddings:
+        return np.zeros((count, count))
+    rows = np.concatenate(embeddings)
+    return SimilarityScale().log_ratio(rows @ rows.T)
+
+
 def born(*views: View, known: np.ndarray | None = None, assigned=None) -> list[Newborn]:
     known = at() if known is None else known
-    assigned = assigned or [np.full(len(view), -1) for view in views]
-    return newcomers(BANK, list(views), assigned, known, SimilarityScale(), 1.0, USUAL)
+    views = list(views)
+    boxes = Boxes.of(views, USUAL)
+    assigned = np.concatenate([np.empty(0, int), *(assigned or [np.full(len(view), -1) for view in views])])
+    cameras = np.array([view.index for view in views], int)
+    # each proposal by itself: several may be one and the same person
+    proposed = BANK.sights(cameras, boxes.persons, np.arange(len(assigned) + 1))
+    found = newcomers(
+        boxes, proposed, BANK.sights(cameras, known), np.arange(len(known)), known, assigned, alike(views),
+        BANK.rates()[cameras], 1.0, USUAL,
+    )  # fmt: skip
+    assert len(found) == len(found.persons) == len(found.covariances) == len(found.boxes)
+    return [
+        Newborn(*rest, [(v, int(box - boxes.starts[v])) for v, box in enumerate(row) if box >= 0])
+        for *rest, row in zip(*found, strict=True)
+    ]
 
 
 # -- agreement -----------------------------------------------------------------------------------------------
@@ -113,8 +148,7 @@ def test_a_silent_camera_that_cannot_see_says_nothing():
     """Behind the northern camera."""
     place = (0.0, 26.0)
     south = view(CAMERA_SOUTH, boxes_of(CAMERA_SOUTH, place))
-    (sight,) = BANK.sights(np.array([CAMERA_NORTH]), south.persons)
-    assert not len(sight)
+    assert not BANK.sights(np.array([CAMERA_NORTH]), south.persons).inside.any()
     (without,), (with_silence,) = born(south), born(view(CAMERA_NORTH, NOTHING), south)
     assert with_silence.evidence == without.evidence
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 
 from workers.tracking.assignment import assign
 from workers.tracking.settings import TrackerSettings
@@ -19,35 +20,97 @@ quick = settings(max_examples=60, deadline=None, derandomize=True)
 # -- assignment ----------------------------------------------------------------------------------------------
 
 
-def test_the_cheapest_pairs_win_together():
-    rows, columns = assign(np.array([[1.0, 2.0], [1.5, 9.0]]), most=10.0)
-    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 1), (1, 0)]
+def pairs(values) -> list[tuple[int, int]]:
+    """(row, column) of everybody who is not alone, by column."""
+    found = assign(np.array(values, float))
+    return [(int(row), column) for column, row in enumerate(found) if row >= 0]
+
+
+def test_the_most_valuable_pairs_win_together():
+    assert pairs([[9.0, 8.0], [8.5, 1.0]]) == [(1, 0), (0, 1)]
 
 
 def test_a_doubtful_pair_is_not_forced_for_the_sake_of_another():
-    """Both rows want column 0; the loser's other choice is beyond the limit and stays alone."""
-    rows, columns = assign(np.array([[1.0, 20.0], [2.0, 20.0]]), most=5.0)
-    assert (rows.tolist(), columns.tolist()) == ([0], [0])
+    """Both rows want column 0; the loser's other choice is worth less than nothing and stays alone."""
+    assert pairs([[5.0, -20.0], [4.0, -20.0]]) == [(0, 0)]
 
 
-costs = arrays(
+def test_somebody_stays_alone_when_all_together_are_better_off():
+    """Three rows want two columns: the pairs with row 2 would each be the best of its column, but not together."""
+    assert pairs([[5.0, 5.0], [6.0, 0.5], [0.5, 6.0]]) == [(1, 0), (2, 1)]
+    assert pairs([[5.0, 4.0], [6.0, 0.0]]) == [(1, 0), (0, 1)]
+    assert pairs([[5.0, 0.1], [5.2, 0.0]]) == [(1, 0), (0, 1)]
+
+
+def test_groups_have_nothing_to_do_with_one_another():
+    """Whoever is there beside them, each group is solved as if it were alone."""
+    one, other = np.array([[3.0, 2.0], [2.5, 0.0]]), np.array([[1.0], [4.0], [2.0]])
+    both = np.full((5, 3), -np.inf)
+    both[np.ix_([0, 3], [2, 0])] = one
+    both[np.ix_([1, 2, 4], [1])] = other
+    assert pairs(one) == [(1, 0), (0, 1)]
+    assert pairs(other) == [(1, 0)]
+    assert pairs(both) == [(0, 0), (2, 1), (3, 2)]
+
+
+@pytest.mark.parametrize("nothing", [0.0, -1.0, -np.inf, np.nan], ids=str)
+def test_what_is_not_above_nothing_is_impossible(nothing):
+    assert pairs([[nothing, nothing]]) == []
+    assert pairs([[nothing, 2.0], [1.0, nothing]]) == [(1, 0), (0, 1)]
+    assert pairs([[nothing, 3.0], [nothing, 2.0], [nothing, nothing]]) == [(0, 1)]
+
+
+def test_nobody_or_nothing():
+    assert assign(np.empty((0, 3))).tolist() == [-1, -1, -1]
+    assert assign(np.empty((3, 0))).tolist() == []
+
+
+def best_total(values: np.ndarray) -> float:
+    """By SciPy, where staying alone is worth 0 because every row has a column of its own for that."""
+    n, m = values.shape
+    worth = np.zeros((n, m + n))
+    worth[:, :m] = np.where(values > 0, values, -1e6)
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return float(worth[rows, columns].sum())
+
+
+def check(values: np.ndarray) -> None:
+    """Nobody twice, nothing impossible, and no assignment is worth more."""
+    found = assign(values)
+    assert found.shape == (values.shape[1],)
+    columns = np.flatnonzero(found >= 0)
+    rows = found[columns]
+    assert len(set(rows.tolist())) == len(rows)
+    assert (values[rows, columns] > 0).all()
+    assert values[rows, columns].sum() == pytest.approx(best_total(values), abs=1e-9)
+    # nothing that is possible is left lying between two that are both free
+    free = np.ones(values.shape, bool)
+    free[rows], free[:, columns] = False, False
+    assert not (values[free] > 0).any()
+
+
+worths = arrays(
     float,
-    st.tuples(st.integers(0, 6), st.integers(0, 6)),
-    elements=st.one_of(st.floats(-50, 50), st.just(np.inf), st.just(np.nan)),
+    st.tuples(st.integers(0, 7), st.integers(0, 7)),
+    elements=st.one_of(
+        st.floats(-50, 50), st.integers(-3, 3).map(float), st.sampled_from([-np.inf, np.nan, -1.0])
+    ),
 )
 
 
 @quick
-@given(costs, st.floats(-20, 20))
-def test_no_pair_beyond_the_limit_and_nobody_twice(costs, most):
-    rows, columns = assign(costs, most)
-    assert (costs[rows, columns] < most).all()
-    assert len(set(rows)) == len(rows) == len(set(columns)) == len(columns)
-    assert (np.diff(rows) > 0).all()
-    # nothing that is possible is left lying between two that are both free
-    free = np.ones(costs.shape, bool)
-    free[rows], free[:, columns] = False, False
-    assert not (costs[free] < most).any()
+@given(worths)
+def test_no_assignment_is_better(values):
+    check(values)
+
+
+@pytest.mark.parametrize("density", [0.01, 0.03, 0.3])
+def test_nor_in_a_crowd(density):
+    """200 people and 100 boxes, most of which are far from one another."""
+    rng = np.random.default_rng(3)
+    values = np.where(rng.random((200, 100)) < density, rng.normal(2, 3, (200, 100)), -np.inf)
+    check(values)
+    check(values.T.copy())
 
 
 # -- similarity ----------------------------------------------------------------------------------------------
