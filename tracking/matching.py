@@ -24,8 +24,8 @@ from scipy.optimize import linear_sum_assignment
 
 # Deviations from which on a pair is matched, and by how many it must be clearer than either's next best. Measured on
 # four synthetic recordings cut in two (campus with 14 and 24 people and with 14 in nearly the same clothes, factory in
-# uniforms). Of the persons seen in both halves, the descriptor found 6 of 52 again and OSNet 17 of 52, and 4 pairs whose
-# truth is unclear, as the tracker had mixed people up. No match was known to be wrong; the clearest pair known to be
+# uniforms). Of the persons seen in both halves, the descriptor found 6 of 52 again and OSNet 17 of 52, and 4 pairs of
+# unclear truth, as the tracker had mixed people up. No match was known to be wrong; the clearest pair known to be
 # wrong reached 4.9 with a lead of 2.9. The numbers were set on four of the eight runs; the others (OSNet on the last
 # three, the descriptor on nearly the same clothes) agree.
 LEAST_SCORE, LEAST_LEAD = 5.5, 3.0
