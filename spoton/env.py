@@ -53,6 +53,11 @@ class Env(BaseSettings):
     window_batches: int = Field(6, ge=1, le=64, description="batches of one task in flight at once")
     frame_ttl_seconds: int = Field(60, ge=5, le=3600, description="life of a frame in the frame store")
 
+    match_hours: float = Field(
+        24.0, ge=0, le=8760, description="persons of tasks this far apart are matched by appearance; 0: never"
+    )
+    appearance_days: int = Field(30, ge=1, le=3650, description="how long appearances are kept")
+
     proxies: int = Field(0, ge=0, le=8, description="reverse proxies in front whose X-Forwarded-For counts")
     access_token_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_days: int = Field(14, ge=1, le=365)

@@ -1,4 +1,4 @@
-"""Processing tasks and persons in the administration: to look at, not to edit."""
+"""Processing tasks, persons and what was decided about them in the administration: to look at, not to edit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from environments.errors import DomainError
 from tracking import services
-from tracking.models import Person, ProcessingTask
+from tracking.models import Person, PersonChange, PersonFeedback, ProcessingTask
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -61,3 +61,28 @@ class PersonAdmin(ReadOnlyAdmin):
     list_filter = ("environment",)
     search_fields = ("id",)
     date_hierarchy = "last_seen_at"
+
+
+@admin.register(PersonChange)
+class PersonChangeAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "source", "person_id", "other_id", "created_by", "created_at", "undone_at")
+    list_filter = ("kind", "source", "environment")
+    search_fields = ("person_id", "other_id", "reason")
+    date_hierarchy = "created_at"
+
+
+@admin.register(PersonFeedback)
+class PersonFeedbackAdmin(ReadOnlyAdmin):
+    list_display = (
+        "verdict",
+        "person_id",
+        "candidate_id",
+        "camera",
+        "at",
+        "source",
+        "created_by",
+        "created_at",
+    )
+    list_filter = ("verdict", "source", "environment")
+    search_fields = ("person_id", "candidate_id", "notes")
+    date_hierarchy = "created_at"

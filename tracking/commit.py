@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tracking import observations, publish, schedule
+from tracking.identity import Identities
 from tracking.models import Batch, Checkpoint, ProcessingTask
 from tracking.planning import batch_instants, instant_time
 from tracking.record import TrackRows, record_tracks
@@ -78,7 +79,7 @@ def commit_ready_batches(*, task_id: str, associate: Associate, most: int = 8) -
 def close_task(*, task_id: str, finish: Callable[[ProcessingTask, bytes], TrackRows]) -> None:
     """Write the trajectories of the tracks that a stopped or failed task left open, once."""
     with transaction.atomic():
-        _own(task_id)
+        own_task(task_id)
         ended = (Status.STOPPED, Status.FAILED)
         task = ProcessingTask.objects.filter(pk=task_id, status__in=ended).first()
         checkpoint = Checkpoint.objects.filter(task_id=task_id).first()
@@ -86,11 +87,12 @@ def close_task(*, task_id: str, finish: Callable[[ProcessingTask, bytes], TrackR
             return
         record_tracks(task=task, rows=finish(task, bytes(checkpoint.state)))
         checkpoint.delete()
+        schedule.match_later(task_id)
 
 
 def _commit_next(task_id: str, associate: Associate) -> bool:
     with transaction.atomic():
-        _own(task_id)
+        own_task(task_id)
         task = ProcessingTask.objects.select_related("environment").filter(pk=task_id).first()
         if task is None or task.status != Status.PROCESSING or task.batches_done >= task.batches_scheduled:
             return False
@@ -101,7 +103,7 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
         batch = _batch_input(task, number, blobs)
         output = associate(batch)
         begun = time.perf_counter()
-        _record(task, batch, output)
+        who = _record(task, batch, output)
         record_ms = (time.perf_counter() - begun) * 1e3
         Batch.objects.create(
             task=task,
@@ -111,7 +113,7 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
             cameras=output.cameras,
             stages={"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)},
         )
-    publish.batch_committed(task=task, number=number, rows=output.rows, instants=batch.instants)
+    publish.batch_committed(task=task, number=number, rows=output.rows, who=who, instants=batch.instants)
     observations.discard(task_id=task_id, number=number, cameras=task.cameras)
     if batch.last:
         publish.task_changed(task_id=task_id)
@@ -139,8 +141,8 @@ def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> Batch
     )
 
 
-def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> None:
-    record_tracks(task=task, rows=output.rows)
+def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Identities:
+    who = record_tracks(task=task, rows=output.rows)
     if batch.last:
         Checkpoint.objects.filter(task=task).delete()
     else:
@@ -159,6 +161,8 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Non
         # asked to stop (or failed) while we worked: this batch still counts, the final state stays
         going_on = ProcessingTask.objects.filter(pk=task.pk, status=Status.PROCESSING)
         going_on.update(status=Status.COMPLETED, finished_at=now)
+        schedule.match_later(str(task.pk))
+    return who
 
 
 def _totals(before: dict[str, Any], reports: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -177,7 +181,7 @@ def _totals(before: dict[str, Any], reports: dict[str, dict[str, Any]]) -> dict[
     return {**before, **totals}
 
 
-def _own(task_id: str) -> None:
+def own_task(task_id: str) -> None:
     """Wait to be the task's one owner; ends with the transaction, also when its process is killed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"associate {task_id}"])

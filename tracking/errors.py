@@ -26,3 +26,36 @@ class MediaTimeoutError(DomainError):
 
     code = "media_timeout"
     status = 503
+
+
+class PersonsOverlapError(ConflictError):
+    """They were at two places at once, so they are two."""
+
+    code = "persons_overlap"
+
+
+class SamePersonError(ConflictError):
+    """They are one person already."""
+
+    code = "same_person"
+
+
+class ChangeNotFoundError(NotFoundError):
+    code = "person_change_not_found"
+
+
+class ChangeUndoneError(ConflictError):
+    code = "person_change_undone"
+
+
+class ChangeBlockedError(ConflictError):
+    """Later changes touch the same rows; details name them, the one to undo first in front."""
+
+    code = "person_change_blocked"
+
+
+class NothingToSplitError(DomainError):
+    """All or none of the person's rows would go."""
+
+    code = "nothing_to_split"
+    status = 422

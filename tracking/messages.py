@@ -6,8 +6,9 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
+from tracking.identity import Identities
 from tracking.models import ProcessingTask
-from tracking.planning import instant_time, person_id
+from tracking.planning import instant_time
 from tracking.record import TrackRows
 
 
@@ -52,9 +53,9 @@ def from_seconds(seconds: float) -> str:
 
 
 def tracking_updates(
-    *, task: ProcessingTask, rows: TrackRows, instants: list[int], processed_at: datetime
+    *, task: ProcessingTask, rows: TrackRows, who: Identities, instants: list[int], processed_at: datetime
 ) -> list[TrackingUpdate]:
-    """One update per instant, also for instants at which nobody was seen.
+    """One update per instant, also for instants at which nobody was seen. Persons are called as in the rows.
 
     A track's `map_coords` are the person's position from all cameras together; where a camera is not
     calibrated they are null.
@@ -64,13 +65,11 @@ def tracking_updates(
     detections: dict[int, list[tuple]] = defaultdict(list)
     for row in rows.detections:
         detections[row[0]].append(row)
-    ids = {p.number: str(person_id(task, p.number)) for p in rows.persons}
     persons: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for instant, _, person, x, y, vx, vy, sigma in rows.positions:
-        ids.setdefault(person, str(person_id(task, person)))
+    for instant, time_s, person, x, y, vx, vy, sigma in who.surest(rows.positions)[0]:
         persons[instant].append(
             {
-                "global_id": ids[person],
+                "global_id": str(who.person(person, time_s)),
                 "map_coords": [round(x, 3), round(y, 3)],
                 "velocity_m_s": [round(vx, 3), round(vy, 3)],
                 "sigma_m": round(sigma, 3),
@@ -78,7 +77,7 @@ def tracking_updates(
         )
     updates = []
     for instant in instants:
-        cameras = _cameras(task, detections[instant], positions, ids, first_seen)
+        cameras = _cameras(task, detections[instant], positions, who, first_seen)
         updates.append(
             TrackingUpdate(
                 global_frame_index=instant,
@@ -98,7 +97,7 @@ def _cameras(
     task: ProcessingTask,
     rows: list[tuple],
     positions: dict[tuple[int, int], list[float]],
-    ids: dict[int, str],
+    who: Identities,
     first_seen: dict[int, float],
 ) -> dict[str, CameraUpdate]:
     cameras = {
@@ -112,7 +111,7 @@ def _cameras(
         cameras[camera]["tracks"].append(
             Track(
                 track_id=track_id,
-                global_id=ids[person],
+                global_id=str(who.person(person, captured_at)),
                 bbox_xyxy=[round(v, 2) for v in box],
                 confidence=round(score, 4),
                 map_coords=[round(v, 3) for v in place] if place else None,

@@ -3,6 +3,9 @@
 Image coordinates are pixels of the camera's image, map coordinates metres, times UTC. `Detection` and
 `Position` are time series: hypertables where TimescaleDB is available, else partitioned by day (see
 `tracking.timeseries`). Their rows hold nothing that depends on when or by whom they were computed.
+
+Rows belong to a person, and know their *origin*: the id that the engine gave them (`planning.person_id`), which
+differs from the person's where somebody merged or split persons since (see `tracking.identity`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from django.db.models import F, Q
 from pgvector.django import VectorField
 
 from environments.models import Camera, Environment
+
+ORIGIN = "Whom the engine took them for."
+ORIGIN_IF_OTHER = "Whom the engine took them for; null: the person."
 
 
 class ProcessingTask(models.Model):
@@ -75,6 +81,9 @@ class ProcessingTask(models.Model):
     started_at = models.DateTimeField(null=True, help_text="When the first batch was scheduled.")
     progressed_at = models.DateTimeField(null=True, help_text="When the last batch was committed.")
     finished_at = models.DateTimeField(null=True)
+    matched_at = models.DateTimeField(
+        null=True, help_text="When its persons were compared with those of other tasks."
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -137,11 +146,12 @@ class Person(models.Model):
 
 
 class Appearance(models.Model):
-    """How a person looked in one task: the gallery's memory, deletable with the person."""
+    """How a person looked in one task: the gallery's memory, deletable with the person and after a while."""
 
-    pk = models.CompositePrimaryKey("task_id", "person_id")
+    pk = models.CompositePrimaryKey("task_id", "origin_id")
     task = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="appearances")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="appearances")
+    origin_id = models.UUIDField(help_text=ORIGIN)
     embedder = models.CharField(max_length=300)
     vector = VectorField(help_text="Unit length; only comparable within one embedder.")
     weight = models.FloatField(help_text="How much was averaged: the sum of the crops' qualities.")
@@ -157,6 +167,7 @@ class Detection(models.Model):
     camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="+")
     track_id = models.IntegerField(help_text="Unique within the task and camera.")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="detections")
+    origin_id = models.UUIDField(null=True, help_text=ORIGIN_IF_OTHER)
     instant = models.IntegerField(help_text="Number of the synchronised instant within the task.")
     frame = models.IntegerField(help_text="Presentation index within the source.")
     x1 = models.FloatField()
@@ -181,6 +192,7 @@ class Position(models.Model):
     task = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="positions")
     captured_at = models.DateTimeField()
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="positions")
+    origin_id = models.UUIDField(null=True, help_text=ORIGIN_IF_OTHER)
     instant = models.IntegerField()
     x_m = models.FloatField()
     y_m = models.FloatField()
@@ -196,14 +208,151 @@ class Position(models.Model):
 
 
 class Trajectory(models.Model):
-    """A person's smoothed path on the map, written when the track closes (RTS smoother)."""
+    """A person's smoothed path on the map, written when the track closes (RTS smoother).
 
-    pk = models.CompositePrimaryKey("task_id", "person_id", "started_at")
+    Where a split cut a path, each part knows the path and its place in it, so that undoing joins them again.
+    """
+
+    pk = models.CompositePrimaryKey("task_id", "origin_id", "started_at")
     task = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="trajectories")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="trajectories")
+    origin_id = models.UUIDField(help_text=ORIGIN)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
+    path_started_at = models.DateTimeField(null=True, help_text="Start of the path this is a part of.")
+    path_offset = models.IntegerField(default=0, help_text="Points of the path before this part.")
+    path_points = models.IntegerField(null=True, help_text="Points of the path this is a part of.")
     instants = ArrayField(models.IntegerField())
     x_m = ArrayField(models.FloatField())
     y_m = ArrayField(models.FloatField())
     length_m = models.FloatField()
+
+
+class SparePosition(models.Model):
+    """A position that gave way to a surer one: two merged persons may both have one at the same instant.
+
+    Kept so that undoing the merge brings it back.
+    """
+
+    pk = models.CompositePrimaryKey("task_id", "captured_at", "origin_id")
+    task = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="+")
+    captured_at = models.DateTimeField()
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    origin_id = models.UUIDField(help_text=ORIGIN)
+    instant = models.IntegerField()
+    x_m = models.FloatField()
+    y_m = models.FloatField()
+    vx_m_s = models.FloatField()
+    vy_m_s = models.FloatField()
+    sigma_m = models.FloatField()
+
+
+class PersonAlias(models.Model):
+    """Whom the engine calls `origin` is `person` from `since` on, until the origin's next alias.
+
+    An origin without aliases is the person of that id. The first alias of an origin has no `since`.
+    """
+
+    origin_id = models.UUIDField()
+    since = models.DateTimeField(null=True)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="aliases")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["origin_id", "since"], nulls_distinct=False, name="alias_once_per_time"
+            )
+        ]
+
+
+class PersonChange(models.Model):
+    """A merge or split of persons: who decided it, when and why, and what undoing it needs."""
+
+    class Kind(models.TextChoices):
+        MERGE = "merge"
+        SPLIT = "split"
+
+    class Source(models.TextChoices):
+        OPERATOR = "operator"
+        FEEDBACK = "feedback"
+        APPEARANCE = "appearance"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="person_changes")
+    kind = models.CharField(max_length=8, choices=Kind)
+    source = models.CharField(max_length=12, choices=Source)
+    person_id = models.UUIDField(help_text="Merge: who remains. Split: who was split.", db_index=True)
+    other_id = models.UUIDField(
+        help_text="Merge: who was merged into them. Split: who is new.", db_index=True
+    )
+    reason = models.TextField(blank=True)
+    details = models.JSONField(
+        default=dict, help_text="Split: from, task, tracks. By appearance: similarity and deviations."
+    )
+    origins = ArrayField(models.UUIDField(), help_text="The engine's persons whose rows it moved.")
+    aliases_before = models.JSONField(help_text="Their aliases before: per origin, [since or null, person].")
+    renamed = models.JSONField(
+        default=dict, help_text="Split of a part: new origin of the moved rows, per origin before."
+    )
+    spans_before = models.JSONField(help_text="Per person: first and last seen before.")
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    undone_at = models.DateTimeField(null=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["environment", "-created_at"], name="change_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.person_id} {self.other_id}"
+
+
+class PersonFeedback(models.Model):
+    """Somebody's word on re-identification: about two persons, or about one person at a place and time."""
+
+    class Verdict(models.TextChoices):
+        UP = "up"
+        DOWN = "down"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="person_feedback")
+    verdict = models.CharField(max_length=4, choices=Verdict)
+    person_id = models.UUIDField(db_index=True)
+    candidate_id = models.UUIDField(null=True, db_index=True, help_text="The other person of the pair.")
+    task = models.ForeignKey(
+        ProcessingTask, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    camera = models.ForeignKey(Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(null=True)
+    notes = models.TextField(blank=True)
+    confidence = models.FloatField(null=True, help_text="0 to 1: how sure whoever said it was.")
+    source = models.CharField(max_length=64, help_text="Where it was said, for example console.")
+    change = models.ForeignKey(
+        PersonChange, null=True, blank=True, on_delete=models.SET_NULL, related_name="feedback",
+        help_text="The merge or split that it made or undid.",
+    )  # fmt: skip
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "person feedback"
+        constraints = [
+            models.CheckConstraint(
+                name="feedback_is_about_something",
+                condition=Q(candidate_id__isnull=False) | Q(at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="feedback_confidence_is_a_share", condition=Q(confidence__range=(0, 1))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.person_id}"

@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
+from tracking.identity import Identities
 from tracking.messages import TrackingUpdate, tracking_updates
 from tracking.models import ProcessingTask
 from tracking.record import TrackRows
@@ -38,12 +39,14 @@ def last_key(task_id: Any) -> str:
 
 
 def batch_committed(
-    *, task: ProcessingTask, number: int, rows: TrackRows, instants: list[int]
+    *, task: ProcessingTask, number: int, rows: TrackRows, who: Identities, instants: list[int]
 ) -> list[TrackingUpdate]:
     """Keep the batch's updates and notify the task's group. Failing here loses a notice, never a row."""
     updates: list[TrackingUpdate] = []
     try:
-        updates = tracking_updates(task=task, rows=rows, instants=instants, processed_at=timezone.now())
+        updates = tracking_updates(
+            task=task, rows=rows, who=who, instants=instants, processed_at=timezone.now()
+        )
         pipeline = redis_client().pipeline(transaction=False)
         pipeline.set(updates_key(task.pk, number), json.dumps(updates), ex=UPDATES_TTL_SECONDS)
         if updates:

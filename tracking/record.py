@@ -1,16 +1,23 @@
-"""Record: the engine's rows to PostgreSQL by COPY, within the caller's transaction."""
+"""Record: the engine's rows to PostgreSQL by COPY, within the caller's transaction.
+
+Rows go to whom the engine's persons are by now (`tracking.identity`): as long as nobody decided otherwise, the
+person whose id the engine gave.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
 from django.db import connection
 
-from tracking.models import ProcessingTask
-from tracking.planning import person_id, utc
+from tracking.identity import Identities, lock_for_writing
+from tracking.models import ProcessingTask, Trajectory
+from tracking.paths import cut_path
+from tracking.planning import utc
 
 
 class PersonRow(Protocol):
@@ -33,32 +40,37 @@ class TrackRows(Protocol):
     persons: list[Any]
 
 
-def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> None:
-    """Write all rows of a batch. The same rows written for the same task are the same bytes."""
-    ids = _Ids(task)
+def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> Identities:
+    """Write all rows of a batch. The same rows written for the same task are the same bytes.
+
+    Returns:
+        Who the batch's persons are, for those who tell of the rows.
+    """
+    lock_for_writing(task.environment_id)
+    who = identities(task, rows)
     camera_ids = {c["camera"]: c["camera_id"] for c in task.plan["cameras"]}
+    boxes = [*rows.detections, *rows.bridged]
+    positions, spare = who.surest(rows.positions)
     with connection.cursor() as cursor:
-        _upsert_persons(cursor, task, rows.persons, ids)
-        boxes = [*rows.detections, *rows.bridged]
-        _copy(cursor, "tracking_detection", _DETECTION, _detections(task, boxes, ids, camera_ids))
-        _copy(cursor, "tracking_position", _POSITION, _positions(task, rows.positions, ids))
-        for person, instants, times_s, positions_m in rows.trajectories:
-            steps = np.diff(positions_m, axis=0)
-            cursor.execute(
-                "INSERT INTO tracking_trajectory"
-                " (task_id, person_id, started_at, ended_at, instants, x_m, y_m, length_m)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    task.pk,
-                    ids[person],
-                    utc(times_s[0]),
-                    utc(times_s[-1]),
-                    list(instants),
-                    positions_m[:, 0].tolist(),
-                    positions_m[:, 1].tolist(),
-                    float(np.linalg.norm(steps, axis=1).sum()),
-                ],
-            )
+        _upsert_persons(cursor, task, rows.persons, boxes, who)
+        _copy(cursor, "tracking_detection", _DETECTION, _detections(task, boxes, who, camera_ids))
+        _copy(cursor, "tracking_position", _POSITION, _positions(task, positions, who))
+        if spare:
+            _copy(cursor, "tracking_spareposition", _POSITION, _positions(task, spare, who, spare=True))
+    for number, instants, times_s, path_m in rows.trajectories:
+        owners = [who.person(number, time_s) for time_s in times_s]
+        parts = cut_path(task=task, instants=instants, times_s=times_s, path_m=path_m, owners=owners)
+        for part in parts:
+            part.origin_id = who.origins[number]
+        Trajectory.objects.bulk_create(parts)
+    return who
+
+
+def identities(task: ProcessingTask, rows: TrackRows) -> Identities:
+    """Who the persons of these rows are."""
+    numbers = {p.number for p in rows.persons} | {t[0] for t in rows.trajectories}
+    numbers |= {row[5] for row in rows.detections} | {row[5] for row in rows.bridged}
+    return Identities(task, numbers | {row[2] for row in rows.positions})
 
 
 _DETECTION = [
@@ -67,6 +79,7 @@ _DETECTION = [
     "camera_id",
     "track_id",
     "person_id",
+    "origin_id",
     "instant",
     "frame",
     "x1",
@@ -77,22 +90,43 @@ _DETECTION = [
     "map_x",
     "map_y",
 ]
-_POSITION = ["task_id", "captured_at", "person_id", "instant", "x_m", "y_m", "vx_m_s", "vy_m_s", "sigma_m"]
+_POSITION = [
+    "task_id",
+    "captured_at",
+    "person_id",
+    "origin_id",
+    "instant",
+    "x_m",
+    "y_m",
+    "vx_m_s",
+    "vy_m_s",
+    "sigma_m",
+]
 
 
 def _detections(
-    task: ProcessingTask, rows: Iterable[tuple], ids: _Ids, camera_ids: dict[str, int]
+    task: ProcessingTask, rows: Iterable[tuple], who: Identities, camera_ids: dict[str, int]
 ) -> Iterable[tuple]:
-    for instant, frame, captured_at, camera, track_id, person, box, score, position in rows:
+    for instant, frame, captured_at, camera, track_id, number, box, score, position in rows:
         x, y = position if position is not None else (None, None)
+        person, origin = who.person(number, captured_at), who.origins[number]
         yield (
-            task.pk, utc(captured_at), camera_ids[camera], track_id, ids[person], instant, frame, *box, score, x, y,
+            task.pk, utc(captured_at), camera_ids[camera], track_id, person, _if_other(origin, person), instant, frame,
+            *box, score, x, y,
         )  # fmt: skip
 
 
-def _positions(task: ProcessingTask, rows: Iterable[tuple], ids: _Ids) -> Iterable[tuple]:
-    for instant, time_s, person, x, y, vx, vy, sigma in rows:
-        yield task.pk, utc(time_s), ids[person], instant, x, y, vx, vy, sigma
+def _positions(
+    task: ProcessingTask, rows: Iterable[tuple], who: Identities, *, spare: bool = False
+) -> Iterable[tuple]:
+    for instant, time_s, number, x, y, vx, vy, sigma in rows:
+        person, origin = who.person(number, time_s), who.origins[number]
+        origin = origin if spare else _if_other(origin, person)
+        yield task.pk, utc(time_s), person, origin, instant, x, y, vx, vy, sigma
+
+
+def _if_other(origin: UUID, person: UUID) -> UUID | None:
+    return None if origin == person else origin
 
 
 def _copy(cursor: Any, table: str, columns: Sequence[str], rows: Iterable[tuple]) -> None:
@@ -101,42 +135,52 @@ def _copy(cursor: Any, table: str, columns: Sequence[str], rows: Iterable[tuple]
             copy.write_row(row)
 
 
-def _upsert_persons(cursor: Any, task: ProcessingTask, persons: Sequence[PersonRow], ids: _Ids) -> None:
+def _upsert_persons(
+    cursor: Any, task: ProcessingTask, persons: Sequence[PersonRow], boxes: Sequence[tuple], who: Identities
+) -> None:
     # sorted by id: two tasks that see the same persons lock their rows in the same order
-    ordered = sorted(persons, key=lambda p: ids[p.number])
+    seen = sorted(_seen(persons, boxes, who), key=lambda span: span[0])
     cursor.executemany(
         "INSERT INTO tracking_person (id, environment_id, first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (id) DO UPDATE SET"
         " first_seen_at = LEAST(tracking_person.first_seen_at, EXCLUDED.first_seen_at),"
         " last_seen_at = GREATEST(tracking_person.last_seen_at, EXCLUDED.last_seen_at)",
-        [(ids[p.number], task.environment_id, utc(p.first_s), utc(p.last_s)) for p in ordered],
+        [(person, task.environment_id, first, last) for person, first, last in seen],
     )
     embedder = task.choices["embedder"]["chosen"]
     cursor.executemany(
-        "INSERT INTO tracking_appearance (task_id, person_id, embedder, vector, weight, seen_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (task_id, person_id) DO UPDATE SET"
-        " vector = EXCLUDED.vector, weight = EXCLUDED.weight, seen_at = EXCLUDED.seen_at",
+        "INSERT INTO tracking_appearance (task_id, origin_id, person_id, embedder, vector, weight, seen_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (task_id, origin_id) DO UPDATE SET"
+        " person_id = EXCLUDED.person_id, vector = EXCLUDED.vector, weight = EXCLUDED.weight,"
+        " seen_at = EXCLUDED.seen_at",
         [
-            (task.pk, ids[p.number], embedder, _vector(p.appearance), p.weight, utc(p.last_s))
-            for p in ordered
+            (
+                task.pk, who.origins[p.number], who.person(p.number, p.last_s), embedder, _vector(p.appearance),
+                p.weight, utc(p.last_s),
+            )
+            for p in sorted(persons, key=lambda p: who.origins[p.number])
             if p.weight > 0 and len(p.appearance)
         ],
-    )
+    )  # fmt: skip
+
+
+def _seen(
+    persons: Sequence[PersonRow], boxes: Sequence[tuple], who: Identities
+) -> Iterable[tuple[UUID, datetime, datetime]]:
+    """(person, first, last) as the engine knows it; of those who were split, what this batch saw."""
+    for p in persons:
+        pieces = who.pieces(p.number)
+        if len(pieces) == 1:
+            yield pieces[0][1], utc(p.first_s), utc(p.last_s)
+            continue
+        times: dict[UUID, list[float]] = {}
+        for row in boxes:
+            if row[5] == p.number:
+                times.setdefault(who.person(p.number, row[2]), []).append(row[2])
+        yield from ((person, utc(min(found)), utc(max(found))) for person, found in times.items())
 
 
 def _vector(appearance: np.ndarray) -> str:
     """pgvector's text form of the unit vector."""
     unit = appearance / (np.linalg.norm(appearance) or 1.0)
     return "[" + ",".join(f"{value:.6g}" for value in unit.tolist()) + "]"
-
-
-class _Ids(dict[int, UUID]):
-    """Global ids of the task's persons, made once each."""
-
-    def __init__(self, task: ProcessingTask) -> None:
-        super().__init__()
-        self._task = task
-
-    def __missing__(self, number: int) -> UUID:
-        self[number] = person_id(self._task, number)
-        return self[number]

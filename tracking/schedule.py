@@ -20,16 +20,19 @@ from tracking.timeseries import partitions_ensure
 log = logging.getLogger(__name__)
 
 Status = ProcessingTask.Status
-PERCEIVE, ASSOCIATE, PREPARE, SCHEDULE = (
+PERCEIVE, ASSOCIATE, PREPARE, SCHEDULE, MATCH = (
     "workers.perceive",
     "workers.associate",
     "workers.prepare_task",
     "tracking.schedule_batches",
+    "tracking.match_persons",
 )
 # a task without progress for this long is asked for again what is missing
 STALL_SECONDS = 8
 # the end of a task is announced again for so long: a notice may be lost, and viewers wait for it
 ANNOUNCED_SECONDS = 10
+# the comparison of persons with earlier ones is asked for again this often, for so long after a task's end
+MATCH_AGAIN_SECONDS, MATCH_FOR_SECONDS = 600, 3600
 # in real time, batches are perceived this far ahead of the moment they would have been captured
 LEAD_SECONDS = 0.5
 
@@ -100,6 +103,14 @@ def associate_later(task_id: str) -> None:
     current_app.send_task(ASSOCIATE, args=[task_id], queue="associate")
 
 
+def match_later(task_id: str) -> None:
+    """Compare the persons of a task that has ended with those of others; enqueued on commit.
+
+    Not among the maintenance tasks: it may take a minute, and those must not wait.
+    """
+    transaction.on_commit(lambda: current_app.send_task(MATCH, args=[task_id], queue="reports"))
+
+
 def watch_tasks() -> list[str]:
     """Ask again for what active tasks lack: after a killed worker, a lost message, a restarted broker.
 
@@ -130,6 +141,24 @@ def _finish_ended() -> None:
     lately = timezone.now() - timedelta(seconds=ANNOUNCED_SECONDS)
     for task_id in ProcessingTask.objects.filter(finished_at__gte=lately).values_list("pk", flat=True):
         publish.task_changed(task_id=task_id)
+    _match_ended()
+
+
+def _match_ended() -> None:
+    """Compare persons where the message that asked for it got lost."""
+    now = timezone.now()
+    unmatched = ProcessingTask.objects.filter(
+        status__in=(Status.COMPLETED, Status.STOPPED),
+        matched_at=None,
+        checkpoint=None,
+        finished_at__range=(
+            now - timedelta(seconds=MATCH_FOR_SECONDS),
+            now - timedelta(seconds=STALL_SECONDS),
+        ),
+    )
+    for task_id in unmatched.values_list("pk", flat=True):
+        if redis_client().set(f"spoton:match:{task_id}", 1, nx=True, ex=MATCH_AGAIN_SECONDS):
+            match_later(str(task_id))
 
 
 def _help(task: ProcessingTask) -> None:

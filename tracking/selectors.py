@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
+from environments.models import Environment
 from environments.selectors import environments_visible_to
-from tracking.errors import PersonNotFoundError, TaskNotFoundError
+from tracking.errors import ChangeNotFoundError, PersonNotFoundError, TaskNotFoundError
+from tracking.identity import current_ids
 from tracking.live import live_counts
 from tracking.messages import isoformat
-from tracking.models import Batch, Detection, Person, Position, ProcessingTask
+from tracking.models import Batch, Detection, Person, PersonChange, PersonFeedback, Position, ProcessingTask
 
 # figures of now (rates, stage times) are taken over this many batches
 RECENT_BATCHES = 30
@@ -43,11 +46,51 @@ def task_get(*, user: Any, task_id: UUID | str) -> ProcessingTask:
 
 
 def person_get(*, user: Any, person_id: UUID | str) -> Person:
-    """Raises PersonNotFoundError when unknown or not visible."""
-    person = Person.objects.filter(pk=person_id, environment__in=environments_visible_to(user)).first()
+    """The person of this id, or whom they were merged into.
+
+    Raises:
+        PersonNotFoundError: unknown or not visible.
+    """
+    known = person_known(user=user, person_id=person_id)
+    now = current_ids([known.pk])[known.pk]
+    return known if now == known.pk else _persons_visible_to(user).get(pk=now)
+
+
+def person_known(*, user: Any, person_id: UUID | str) -> Person:
+    """The person of just this id, whoever they are by now. Raises PersonNotFoundError as `person_get`."""
+    person = _persons_visible_to(user).filter(pk=person_id).first()
     if person is None:
         raise PersonNotFoundError("There is no such person, or you may not see them.")
     return person
+
+
+def _persons_visible_to(user: Any) -> QuerySet[Person]:
+    visible = Person.objects.filter(environment__in=environments_visible_to(user))
+    return visible.select_related("environment")
+
+
+def person_history(person_ids: Sequence[UUID]) -> QuerySet[PersonChange]:
+    """The merges and splits that any of these persons took part in, undone ones too, newest first."""
+    return PersonChange.objects.filter(
+        Q(person_id__in=person_ids) | Q(other_id__in=person_ids)
+    ).select_related("created_by", "undone_by")
+
+
+def person_change_get(*, user: Any, change_id: UUID | str) -> PersonChange:
+    """Raises ChangeNotFoundError when unknown or not visible."""
+    changes = PersonChange.objects.filter(environment__in=environments_visible_to(user))
+    change = changes.select_related("environment").filter(pk=change_id).first()
+    if change is None:
+        raise ChangeNotFoundError("There is no such change of persons, or you may not see it.")
+    return change
+
+
+def feedback_of(environment: Environment, *, person_id: UUID | None = None) -> QuerySet[PersonFeedback]:
+    """What was said about the environment's persons, or about one of them, newest first."""
+    feedback = PersonFeedback.objects.filter(environment=environment).select_related("camera", "created_by")
+    if person_id is not None:
+        feedback = feedback.filter(Q(person_id=person_id) | Q(candidate_id=person_id))
+    return feedback
 
 
 def task_details(task: ProcessingTask) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tracking import schedule
+from tracking import gallery, reappearance, schedule
 
 
 @shared_task(name="tracking.schedule_batches")
@@ -13,3 +13,13 @@ def schedule_batches(task_id: str) -> None:
 @shared_task(name="tracking.watch_tasks")
 def watch_tasks() -> list[str]:
     return schedule.watch_tasks()
+
+
+@shared_task(name="tracking.match_persons", time_limit=600, soft_time_limit=580)
+def match_persons(task_id: str) -> None:
+    reappearance.persons_match(task_id=task_id)
+
+
+@shared_task(name="tracking.forget_appearances")
+def forget_appearances() -> int:
+    return gallery.appearances_forget()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tracking import media_views, views
+from tracking import media_views, person_views, views
 
 app_name = "tracking"
 urlpatterns = [
@@ -22,4 +22,22 @@ urlpatterns = [
         name="frame-raw",
     ),
     path("media/persons/<uuid:person_id>/image", media_views.PersonImageView.as_view(), name="person-image"),
+    path(
+        "tracking/persons/<uuid:person_id>/merge", person_views.PersonMergeView.as_view(), name="person-merge"
+    ),
+    path(
+        "tracking/persons/<uuid:person_id>/split", person_views.PersonSplitView.as_view(), name="person-split"
+    ),
+    path(
+        "tracking/persons/<uuid:person_id>/history",
+        person_views.PersonHistoryView.as_view(),
+        name="person-history",
+    ),
+    path(
+        "tracking/person-changes/<uuid:change_id>/undo",
+        person_views.PersonChangeUndoView.as_view(),
+        name="person-change-undo",
+    ),
+    path("tracking/persons/feedback", person_views.PersonFeedbackView.as_view(), name="person-feedback"),
+    path("tracking/persons/search", person_views.PersonSearchView.as_view(), name="person-search"),
 ]

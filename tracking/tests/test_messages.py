@@ -10,6 +10,7 @@ import pytest
 
 from tracking.messages import from_seconds, isoformat, tracking_updates
 from tracking.planning import person_id
+from tracking.record import identities
 from tracking.tests.factories import START, Person, Rows
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +19,9 @@ PROCESSED = START + timedelta(hours=1)
 
 
 def updates(task, rows, instants=(0, 1)):
-    return tracking_updates(task=task, rows=rows, instants=list(instants), processed_at=PROCESSED)
+    return tracking_updates(
+        task=task, rows=rows, who=identities(task, rows), instants=list(instants), processed_at=PROCESSED
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,10 +38,11 @@ LEAST_EXISTENCE, MOST_EXISTENCE = 0.01, 0.98
 
 @dataclass(frozen=True)
 class Closed:
-    """A track that ended: its number, its person (-1: never confirmed)."""
+    """A confirmed track that ended: its number, its person, and when it was seen last (s)."""
 
     number: int
     person: int
+    seen_s: float
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class GroundTracker:
         self.bank = CameraBank(projection, settings)
         self.hypotheses = [Hypothesis(Tracks.none(), History(motion))]
         self.time_s: float | None = None
+        # the confirmed tracks of any hypothesis
+        self._there: dict[int, Closed] = {}
 
     @property
     def tracks(self) -> Tracks:
@@ -388,12 +391,34 @@ class GroundTracker:
         return tracks.confirmed & (tracks.evidence > 0) & there
 
     def prune(self) -> list[Closed]:
-        """End tracks that are over: too long unseen, false alarms, duplicates. Call after `step`."""
-        several.follow(self.hypotheses)
-        closed = [self._prune(hypothesis) for hypothesis in self.hypotheses]
-        return closed[0]
+        """End tracks that are over: too long unseen, false alarms, duplicates. Call after `step`.
 
-    def _prune(self, hypothesis: Hypothesis) -> list[Closed]:
+        Returns:
+            The confirmed ones that no hypothesis knows any more.
+        """
+        several.follow(self.hypotheses)
+        # what is over in the likeliest hypothesis is over
+        ended = self.tracks.number[self._over(self.hypotheses[0])]
+        there: dict[int, Closed] = {}
+        for hypothesis in reversed(self.hypotheses):
+            tracks = hypothesis.tracks
+            tracks.keep(~(self._over(hypothesis) | np.isin(tracks.number, ended)))
+            for i in np.flatnonzero(tracks.confirmed):
+                number = int(tracks.number[i])
+                there[number] = Closed(number, int(tracks.person[i]), float(tracks.seen_s[i]))
+        closed = [self._there[number] for number in sorted(self._there.keys() - there.keys())]
+        self._there = there
+        return closed
+
+    def rename(self, number: int, person: int) -> None:
+        """A track is somebody else, in all hypotheses."""
+        for hypothesis in self.hypotheses:
+            hypothesis.tracks.person[hypothesis.tracks.number == number] = person
+        if number in self._there:
+            self._there[number] = replace(self._there[number], person=person)
+
+    def _over(self, hypothesis: Hypothesis) -> np.ndarray:
+        """(n,) bool."""
         tracks, settings = hypothesis.tracks, self.settings
         unseen = (self.time_s or 0.0) - tracks.seen_s
         over = np.where(
@@ -408,21 +433,16 @@ class GroundTracker:
                 if not over[i] and not over[j]:
                     # the older, confirmed one stays
                     over[j if tracks.confirmed[i] or not tracks.confirmed[j] else i] = True
-        if not over.any():
-            return []
-        closed = [
-            Closed(int(n), int(p)) for n, p in zip(tracks.number[over], tracks.person[over], strict=True)
-        ]
-        tracks.keep(~over)
-        return closed
+        return over
 
     # -- state -----------------------------------------------------------------------------------------------
 
     def to_state(self) -> dict[str, Any]:
         several.follow(self.hypotheses)
-        return {"bank": self.bank.to_state(), "time_s": self.time_s, **several.to_state(self.hypotheses)}
+        return {"bank": self.bank.to_state(), "time_s": self.time_s, "there": [list(vars(c).values()) for c in self._there.values()], **several.to_state(self.hypotheses)}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.bank.restore(state["bank"])
         self.time_s = state["time_s"]
+        self._there = {row[0]: Closed(*row) for row in state["there"]}
         self.hypotheses = several.from_state(state, History(self.motion))

@@ -1,167 +1,339 @@
-"""Persons: which tracks, at different times or on different planes, are the same human being."""
+"""Persons: which tracks, at different times or on different planes, are the same human being.
+
+A newly confirmed track is somebody new or somebody who was here before. That is decided at once, and again twice a
+second while more is seen of the newcomer, for all newcomers and all who are absent together, until it is settled. When
+a decision changes, rows that are written already keep the person they have; `Renamed` tells whom they belong to.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from workers.reid.gallery import Gallery
+from workers.tracking.assignment import assign
+from workers.tracking.recognition import OVERLAP_S, Absent, Recognition
 from workers.tracking.settings import TrackerSettings
-from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracks import unit_rows
+from workers.tracking.visits import (
+    CHUNKS,
+    Person,
+    Visit,
+    pair,
+    remembered,
+    unit,
+    visit_of,
+    visit_state,
+    with_visit,
+)
 
-# a person's look is trusted for re-identification from this much weight of crops on
-TRUSTED_WEIGHT = 0.5
-# how many people's similarities the general experience counts for beside a track's own cohort
-COHORT_PRIOR = 4.0
-# people do not stand still while unseen, but may not have gone far: uncertainty of a reappearance (m)
-REAPPEAR_SLACK_M = 2.0
+# decisions are gone through this often (s)
+DECIDE_S = 0.5
+# and final after a track was followed for so long (s): by then it has been seen from several sides
+SETTLE_S = 12.0
+# nats by which another decision must be better than the one that stands, so that names do not flicker
+KEEP = 0.1
+# a track that ended undecided waits this long for one that goes on where it was lost (s); the two are decided together
+# once the later one is known by so much weight of crops
+WAIT_S, JOIN_WEIGHT = 5.0, 3.0
+# a track seldom goes over to somebody else: what that costs (nats); looked into where both looks have so much weight
+STAYS, DOUBT_WEIGHT = 8.0, 3.0
+# of more people than MANY who may come back only those are compared who left in the last seconds, and the most alike
+MANY, LATELY_S, ALIKE = 1000, 60.0, 64
+# no more people are remembered, whatever comes: those who have been away longest are forgotten
+MOST_PEOPLE = 20_000
 
 
-@dataclass
-class Person:
-    """One identity within a task.
+@dataclass(frozen=True)
+class Renamed:
+    """From instant `since` on, rows of person `old` on this plane belong to person `new`, as whom the track goes on."""
 
-    Attributes:
-        number: counts from 0 within the task.
-        first_s, last_s: UNIX seconds of the first and last detection.
-        plane: where the person was last, and `position_m` there.
-        appearance: (d,) weighted sum of embeddings, with its `weight`.
-        tracks: the live tracks that are this person, number to plane.
-    """
-
-    number: int
-    first_s: float
-    last_s: float
+    track: int
     plane: str
-    position_m: tuple[float, float]
-    appearance: np.ndarray
-    weight: float
-    tracks: dict[int, str]
-
-    def to_state(self) -> dict[str, Any]:
-        return dict(vars(self))
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Person:
-        return cls(
-            **{**state, "position_m": tuple(state["position_m"]), "appearance": np.array(state["appearance"])}
-        )
+    since: int
+    old: int
+    new: int
 
 
 class PersonBook:
     """All persons of a task; recognises those who come back."""
 
-    def __init__(self, settings: TrackerSettings, scale: SimilarityScale) -> None:
+    def __init__(self, settings: TrackerSettings, cameras: Iterable[str]) -> None:
         self.settings = settings
-        self.scale = scale
+        self.recognition = Recognition(settings, cameras)
+        # who is or was there, without the visits that go on; a person on a first visit is empty here
         self.persons: dict[int, Person] = {}
+        self.visits: dict[int, Visit] = {}
+        # visits that ended before they were settled
+        self.waiting: list[Visit] = []
         self.count = 0
+        self.decided_s = -np.inf
+        # the looks of `persons`, once there are MANY
+        self._gallery: Gallery | None = None
 
-    def identify(
-        self, *, track: int, plane: str, time_s: float, born_s: float, position_m: np.ndarray,
-        appearance: np.ndarray, weight: float,
+    # -- what the tracker tells ------------------------------------------------------------------------------
+
+    def begin(
+        self, *, track: int, plane: str, camera: str, time_s: float, born_s: float, born_instant: int,
+        position_m: np.ndarray, look: np.ndarray, weight: float,
     ) -> int:  # fmt: skip
-        """The number of the person that a newly confirmed track is: someone who was here before, or someone new."""
-        known = self._recognise(plane, time_s, position_m, appearance, weight)
-        if known is None:
-            known = Person(
-                self.count, born_s, time_s, plane, _pair(position_m), np.array(appearance), weight, {}
-            )
-            self.persons[known.number] = known
-            self.count += 1
-        known.tracks[track] = plane
-        return known.number
+        """A track is confirmed. Returns the number of the person, until `decide` says otherwise."""
+        place = pair(position_m)
+        number = self._somebody_new(born_s, plane, place, camera, len(look))
+        self.visits[track] = Visit(
+            track, plane, born_s, born_instant, camera, place, number, True, np.array(look), weight,
+            time_s, place, camera, [],
+        )  # fmt: skip
+        self.decided_s = -np.inf
+        return number
 
     def seen(
-        self,
-        number: int,
-        *,
-        time_s: float,
-        plane: str,
-        position_m: np.ndarray,
-        appearance: np.ndarray,
+        self, track: int, *, instant: int, time_s: float, position_m: np.ndarray, camera: str, look: np.ndarray,
         weight: float,
-    ) -> None:
-        """Keep the person's last place and look up to date."""
-        person = self.persons[number]
-        person.last_s, person.plane, person.position_m = time_s, plane, _pair(position_m)
-        if weight > 0:
-            person.appearance, person.weight = np.array(appearance), weight
+    ) -> None:  # fmt: skip
+        """A confirmed track has a box at this instant: its weighted embedding, and the weight."""
+        self.visits[track].seen(instant, time_s, pair(position_m), camera, look, weight)
 
-    def left(self, number: int, track: int) -> None:
-        """A track of the person ended."""
-        self.persons[number].tracks.pop(track, None)
+    def ended(self, track: int) -> None:
+        """A track is over: the visit becomes part of what is known of the person."""
+        visit = self.visits.pop(track)
+        if visit.settled:
+            self._archive(visit)
+        else:
+            self.waiting.append(visit)
 
     def forget(self, time_s: float) -> None:
         """Drop persons who have been away too long to be recognised."""
-        memory = self.settings.reid_memory_s
-        self.persons = {n: p for n, p in self.persons.items() if p.tracks or time_s - p.last_s <= memory}
+        here = {visit.person for visit in self._all()}
+        away = sorted((p.last_s, n) for n, p in self.persons.items() if n not in here)
+        excess = len(away) - MOST_PEOPLE
+        for i, (last_s, number) in enumerate(away):
+            if i >= excess and time_s - last_s <= self.settings.reid_memory_s:
+                break
+            del self.persons[number]
+            if self._gallery is not None:
+                self._gallery.remove([number])
 
-    def _recognise(
-        self, plane: str, time_s: float, position_m: np.ndarray, appearance: np.ndarray, weight: float
-    ) -> Person | None:
-        if weight < TRUSTED_WEIGHT:
-            return self._continues(plane, time_s, position_m)
-        known = [p for p in self.persons.values() if p.weight >= TRUSTED_WEIGHT]
-        candidates = {p.number for p in known if self._possible(p, plane, time_s, position_m)}
-        if not candidates:
+    def known(self, number: int) -> Person | None:
+        """All that is known of a person, visits that go on included; None for who was forgotten or renamed."""
+        person = self.persons.get(number)
+        if person is None:
             return None
-        gallery = Gallery(len(appearance))
-        gallery.add(np.array([p.number for p in known]), unit_rows(np.stack([p.appearance for p in known])))
-        keys, similarities = gallery.search(unit_rows(appearance[None]), len(known))
-        best, score = None, self.settings.reid_sigmas
-        for key, similarity in zip(keys[0].tolist(), similarities[0].tolist(), strict=True):
-            if key not in candidates:
+        for visit in self._all():
+            if visit.person == number:
+                person = with_visit(person, visit)
+        return person
+
+    def _all(self) -> list[Visit]:
+        return [*self.waiting, *self.visits.values()]
+
+    # -- decisions -------------------------------------------------------------------------------------------
+
+    def decide(self, time_s: float) -> list[Renamed]:
+        """Go through the decisions that are not settled, if it is time to."""
+        if time_s - self.decided_s < DECIDE_S:
+            return []
+        self.decided_s = time_s
+        self._learn_strangers()
+        renamed = self._doubt(time_s)
+        for plane in sorted({visit.plane for visit in self.visits.values() if not visit.settled}):
+            renamed += self._decide(plane, time_s)
+        for visit in self.visits.values():
+            if not visit.settled and time_s - visit.since_s >= SETTLE_S:
+                self._settle(visit)
+        for visit in [v for v in self.waiting if time_s - v.last_s > WAIT_S]:
+            self.waiting.remove(visit)
+            if not visit.settled:
+                self._settle(visit)
+            self._archive(visit)
+        return renamed
+
+    def _doubt(self, time_s: float) -> list[Renamed]:
+        """Tracks that have gone over to somebody else: what they look like lately tells. There a new visit begins."""
+        renamed = []
+        for track, visit in list(self.visits.items()):
+            weight = sum(chunk.weight for chunk in visit.fresh)
+            if len(visit.fresh) < CHUNKS or min(weight, visit.weight) < DOUBT_WEIGHT:
                 continue
-            others = similarities[0][keys[0] != key]
-            person = self.persons[key]
-            total = self._sigmas(similarity, others) + self._place_bonus(person, plane, time_s, position_m)
-            if total >= score:
-                best, score = person, total
-        return best
+            later = visit.later()
+            steady = self.recognition.steady(visit.look, later.look)
+            if steady >= 0:
+                continue
+            absent = self._absent(visit.plane, [later], time_s)
+            others = self.recognition.values(later, absent)
+            if steady + STAYS >= others[absent.numbers != visit.person].max(initial=0.0):
+                continue
+            old = visit.person
+            visit.last_s, visit.last_place_m, visit.last_camera = later.since_s, later.place_m, later.camera
+            visit.fresh = []
+            self.waiting.append(visit)
+            self.visits[track] = later
+            later.person = self._somebody_new(
+                later.since_s, visit.plane, later.place_m, later.camera, len(later.look)
+            )
+            renamed.append(Renamed(track, visit.plane, later.since_instant, old, later.person))
+        return renamed
 
-    def _sigmas(self, similarity: float, others: np.ndarray) -> float:
-        """How far a similarity lies above those to other people, in deviations.
+    def _decide(self, plane: str, time_s: float) -> list[Renamed]:
+        """Newcomers of one plane against all who are not there, one to one."""
+        open_ = [v for v in self.visits.values() if v.plane == plane and not v.settled]
+        absent = self._absent(plane, open_, time_s)
+        values = np.full((len(open_), len(absent)), -np.inf)
+        for i, visit in enumerate(open_):
+            if len(absent):
+                values[i] = self.recognition.values(visit, absent)
+                values[i] += KEEP * (absent.numbers == visit.person)
+                if visit.new:
+                    # of two who turn out to be one the earlier number stays
+                    values[i, absent.numbers > visit.person] = -np.inf
+        chosen = {i: a for a, i in enumerate(assign(values).tolist()) if i >= 0}
+        changes = []
+        for i, visit in enumerate(open_):
+            number = int(absent.numbers[chosen[i]]) if i in chosen else None
+            if number == visit.person or (number is None and visit.new):
+                continue
+            old, visit.new = visit.person, number is None
+            if number is None:
+                number = self._somebody_new(
+                    visit.since_s, plane, visit.place_m, visit.camera, len(visit.look)
+                )
+            visit.person = number
+            changes.append(Renamed(visit.track, plane, visit.since_instant, old, number))
+        for change in changes:
+            self._drop_empty(change.old)
+        for visit in open_:
+            self._join(visit)
+        return self._in_order(changes)
 
-        Other people: the cohort that this track is compared with now, all but at most one of whom are certainly
-        not it; it tells how alike everybody looks to this very track. Small cohorts lean on what was learned
-        from all people who were there at once.
-        """
-        strangers, prior = self.scale.strangers, COHORT_PRIOR
-        n = len(others)
-        mean = (others.sum() + prior * strangers.mean) / (n + prior)
-        variance = (((others - mean) ** 2).sum() + prior * strangers.deviation**2) / (n + prior)
-        return float((similarity - mean) / np.sqrt(variance))
+    def _in_order(self, changes: list[Renamed]) -> list[Renamed]:
+        """Such that nobody is renamed to a number whose own rows are still to be renamed."""
+        result, left = [], list(changes)
+        while left:
+            free = next(
+                (c for c in left if all(c.new != other.old for other in left if other is not c)), None
+            )
+            if free is None:
+                # some change places: one of them steps aside first
+                free, aside = left[0], self.count
+                self.count += 1
+                left.append(replace(free, old=aside))
+                result.append(replace(free, new=aside))
+            else:
+                result.append(free)
+            left.remove(free)
+        return result
 
-    def _continues(self, plane: str, time_s: float, position_m: np.ndarray) -> Person | None:
-        """Without a look to compare: someone lost right here a moment ago."""
-        near = [
-            p for p in self.persons.values()
-            if self._possible(p, plane, time_s, position_m) and self._place_bonus(p, plane, time_s, position_m) >= 1.5
+    def _join(self, visit: Visit) -> None:
+        """Who went on where a track was lost undecided: the two are decided together from now on."""
+        before = [
+            v for v in self.waiting
+            if v.person == visit.person and v.plane == visit.plane
+            and v.last_s <= visit.since_s + OVERLAP_S and visit.since_s - v.last_s <= WAIT_S
         ]  # fmt: skip
-        return max(near, key=lambda p: p.last_s, default=None)
+        if not before or visit.total()[1] < JOIN_WEIGHT:
+            return
+        first = before[-1]
+        self.waiting.remove(first)
+        visit.since_s, visit.since_instant, visit.new = first.since_s, first.since_instant, first.new
+        visit.camera, visit.place_m = first.camera, first.place_m
+        earlier, its_weight = first.total()
+        visit.look, visit.weight = remembered(visit.look + earlier, visit.weight + its_weight)
+        visit.settled = first.settled
 
-    def _possible(self, person: Person, plane: str, time_s: float, position_m: np.ndarray) -> bool:
-        """Nobody is at two places of one plane at once, or faster than people are."""
-        if plane in person.tracks.values():
-            return False
-        if person.plane != plane:
-            return True
-        away = time_s - person.last_s
-        distance = float(np.hypot(*(np.array(person.position_m) - position_m)))
-        return distance <= REAPPEAR_SLACK_M + self.settings.fastest * away
+    def _absent(self, plane: str, visits: list[Visit], time_s: float) -> Absent:
+        """Everybody who may be on one of the visits to `plane`: known without the visits that are being decided."""
+        settled = {v.person for v in self.visits.values() if v.plane == plane and v.settled}
+        elsewhere: dict[int, list[Visit]] = {}
+        for visit in self.waiting:
+            elsewhere.setdefault(visit.person, []).append(visit)
+        for visit in self.visits.values():
+            if visit.plane != plane:
+                elsewhere.setdefault(visit.person, []).append(visit)
+        people, chosen = [], self._worth_comparing(visits, elsewhere, time_s)
+        for number in self.persons if chosen is None else chosen:
+            person = self.persons[number]
+            for visit in elsewhere.get(number, ()):
+                person = with_visit(person, visit)
+            if number not in settled and person.last_s > -np.inf:
+                people.append(person)
+        return Absent.of(people)
 
-    def _place_bonus(self, person: Person, plane: str, time_s: float, position_m: np.ndarray) -> float:
-        """Standard deviations that nearness in space and time is worth: 2 right here and now, fading to 0."""
-        if person.plane != plane:
-            return 0.0
-        away = time_s - person.last_s
-        distance = float(np.hypot(*(np.array(person.position_m) - position_m)))
-        return 2.0 * float(np.exp(-away / 10.0) * np.exp(-((distance / (REAPPEAR_SLACK_M + away)) ** 2)))
+    def _worth_comparing(
+        self, visits: list[Visit], elsewhere: Mapping[int, Any], time_s: float
+    ) -> list[int] | None:
+        """Numbers of those who are compared, None for everybody."""
+        if len(self.persons) <= MANY:
+            return None
+        dimension = len(visits[0].look)
+        if self._gallery is None:
+            known = [p for p in self.persons.values() if p.weight > 0]
+            self._gallery = Gallery(dimension)
+            self._gallery.add([p.number for p in known], [unit(p.appearance) for p in known])
+        looks = np.stack([unit(visit.total()[0]) for visit in visits])
+        alike = set(self._gallery.search(looks, ALIKE)[0].ravel().tolist()) if dimension else set()
+        lately = {n for n, p in self.persons.items() if time_s - p.last_s <= LATELY_S}
+        return sorted((alike | lately | set(elsewhere)) & set(self.persons))
 
+    def _settle(self, visit: Visit) -> None:
+        visit.settled = True
+        look = unit(visit.total()[0])
+        known = self.persons[visit.person]
+        self.recognition.settled(visit, look, None if visit.new or known.last_s == -np.inf else known)
 
-def _pair(position_m: np.ndarray) -> tuple[float, float]:
-    return float(position_m[0]), float(position_m[1])
+    def _learn_strangers(self) -> None:
+        """People on one plane at once are different people."""
+        for plane in sorted({visit.plane for visit in self.visits.values()}):
+            totals = [v.total() for v in self.visits.values() if v.plane == plane]
+            looks = [look for look, weight in totals if weight >= 1.0]
+            if len(looks) >= 2:
+                self.recognition.scale.learn_strangers(unit_rows(np.stack(looks)))
+
+    # -- persons ---------------------------------------------------------------------------------------------
+
+    def _somebody_new(
+        self, since_s: float, plane: str, place_m: tuple[float, float], camera: str, dimension: int
+    ) -> int:
+        number = self.count
+        self.count += 1
+        nothing = np.zeros(dimension, np.float32)
+        self.persons[number] = Person(number, since_s, -np.inf, plane, place_m, camera, nothing, 0.0)
+        return number
+
+    def _drop_empty(self, number: int) -> None:
+        """Nobody is left under this number."""
+        if self.persons[number].last_s == -np.inf and not any(v.person == number for v in self._all()):
+            del self.persons[number]
+
+    def _archive(self, visit: Visit) -> None:
+        """A visit is over and done with."""
+        person = self.persons[visit.person] = with_visit(self.persons[visit.person], visit)
+        if self._gallery is not None and person.weight > 0:
+            self._gallery.add([person.number], [unit(person.appearance)])
+
+    # -- state -----------------------------------------------------------------------------------------------
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "persons": [dict(vars(person)) for person in self.persons.values()],
+            "visits": [visit_state(visit) for visit in self.visits.values()],
+            "waiting": [visit_state(visit) for visit in self.waiting],
+            "count": self.count,
+            "decided_s": self.decided_s,
+            "recognition": self.recognition.to_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.persons = {
+            p["number"]: Person(
+                **{**p, "position_m": tuple(p["position_m"]), "appearance": p["appearance"].copy()}
+            )
+            for p in state["persons"]
+        }
+        self.visits = {v["track"]: visit_of(v) for v in state["visits"]}
+        self.waiting = [visit_of(v) for v in state["waiting"]]
+        self.count, self.decided_s = state["count"], state["decided_s"]
+        self.recognition.restore(state["recognition"])
+        self._gallery = None

@@ -90,8 +90,6 @@ class TrackerSettings:
     tracklet_gap_s: float = 2.0
     # where a camera overlooks somebody for at most this long, the boxes in between are drawn in (s)
     bridge_s: float = 1.0
-    # two looks must be more alike than those of other people by this many deviations to be one person
-    reid_sigmas: float = 1.8
     # people who left may come back under the same identity for this long (s)
     reid_memory_s: float = 900.0
     # nobody walks faster (m/s); bounds where someone can reappear

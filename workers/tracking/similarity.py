@@ -40,11 +40,10 @@ class RunningNormal:
 
 
 class SimilarityScale:
-    """Log-likelihood ratios of `same person` against `different people`.
+    """Log-likelihood ratios of `same person` against `different people`, for one detection and a track.
 
     Attributes:
         same, different: similarities of one detection and a track's average look.
-        strangers: similarities of two tracks' average looks, of different people.
     """
 
     # appearance alone never decides more than this (nats): clothes repeat, boxes slip
@@ -53,7 +52,6 @@ class SimilarityScale:
     def __init__(self) -> None:
         self.same = RunningNormal(0.8, 0.12)
         self.different = RunningNormal(0.55, 0.15)
-        self.strangers = RunningNormal(0.6, 0.15)
 
     def log_ratio(self, similarities: np.ndarray) -> np.ndarray:
         """How much more likely these similarities are for one person than for two (nats)."""
@@ -67,17 +65,114 @@ class SimilarityScale:
         if len(embeddings) >= 2 and embeddings.shape[1]:
             self.different.learn(_pairs(embeddings))
 
-    def learn_strangers(self, looks: np.ndarray) -> None:
-        """Learn from the (n, d) average looks of n people who are there at once."""
-        if len(looks) >= 2 and looks.shape[1]:
-            self.strangers.learn(_pairs(looks))
-
     def to_state(self) -> dict[str, Any]:
         return {name: dict(vars(value)) for name, value in vars(self).items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         for name, values in state.items():
             vars(getattr(self, name)).update(values)
+
+
+class LookScale:
+    """The same for two average looks: is this newcomer somebody who was here before?
+
+    What everybody here has in common (the light, the embedder's habits) is taken out of both looks first; that doubles
+    how far strangers and acquaintances lie apart. The more crops an average is made of, the more alike two
+    averages of one person are.
+
+    Attributes:
+        centre: (d,) sum of the average looks of everybody so far; people: how many.
+        strangers: similarities of people who are there at once, without what is common.
+        steady: similarities of what a track looks like in some seconds and what it looked like before.
+    """
+
+    LIMIT = 5.0
+    # similarity of one person's looks at two visits, by the weight of crops of the lesser known one: measured with the
+    # descriptor on rendered scenes
+    WEIGHTS = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 30.0])
+    SAME = np.array([0.36, 0.43, 0.49, 0.55, 0.63, 0.69])
+    SPREAD = np.array([0.29, 0.28, 0.25, 0.23, 0.22, 0.20])
+    STEADY_LEAST = 0.15
+    # density of strangers who are dressed alike
+    DOUBLES = 0.02
+    # with so few people what is common to them is not known: then it is taken for the average of what embedders show
+    FEW = 3.0
+    COMMON = 0.6
+    # people are remembered in the centre for so many others
+    MEMORY = 500.0
+
+    def __init__(self) -> None:
+        self.strangers = RunningNormal(0.0, 0.26)
+        self.common = RunningNormal(self.COMMON, 0.15)
+        self.steady = RunningNormal(0.8, 0.2)
+        self.centre = np.zeros(0)
+        self.people = 0.0
+
+    def similarities(self, look: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """(n,) similarities of a (d,) unit look and (n, d) others without what is common, -1..1."""
+        raw = others @ look
+        # as if the common part were an axis of its own
+        roughly = (raw - self.common.mean) / max(1 - self.common.mean, 0.1)
+        if self.people < 1 or len(self.centre) != len(look):
+            return roughly
+        centre = self.centre / self.people
+        mine, theirs = look - centre, others - centre
+        lengths = np.linalg.norm(mine) * np.linalg.norm(theirs, axis=1)
+        exact = theirs @ mine / np.maximum(lengths, 1e-6)
+        share = self.people / (self.people + self.FEW)
+        return share * exact + (1 - share) * roughly
+
+    def log_ratio(self, similarities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(n,) how much more likely these similarities are for one person than for two (nats).
+
+        Args:
+            weights: (n,) of crops in the lesser known look of each pair.
+        """
+        mean, spread = (
+            np.interp(weights, self.WEIGHTS, self.SAME),
+            np.interp(weights, self.WEIGHTS, self.SPREAD),
+        )
+        # beyond what is usual for one person, more alike is never less likely the same; below what is usual for two,
+        # less alike is never more likely the same
+        same = -0.5 * (np.minimum(similarities - mean, 0.0) / spread) ** 2 - np.log(spread)
+        others = self.strangers.log_density(np.maximum(similarities, self.strangers.mean))
+        # some strangers are dressed alike
+        ratio = same - np.logaddexp(others, np.log(self.DOUBLES))
+        # an average of less than one good crop tells less
+        return np.clip(ratio, -self.LIMIT, self.LIMIT) * np.minimum(weights, 1.0)
+
+    def steady_ratio(self, similarities: np.ndarray) -> np.ndarray:
+        """(n,) how much likelier a track looks like this if it still follows the one it followed before (nats)."""
+        # people turn and pass through shadows: never surer than that
+        spread = max(self.steady.deviation, self.STEADY_LEAST)
+        same = -0.5 * (np.minimum(similarities - self.steady.mean, 0.0) / spread) ** 2 - np.log(spread)
+        others = self.strangers.log_density(np.maximum(similarities, self.strangers.mean))
+        self.steady.learn(similarities)
+        return np.clip(same - np.logaddexp(others, np.log(self.DOUBLES)), -2 * self.LIMIT, 2 * self.LIMIT)
+
+    def learn_person(self, look: np.ndarray) -> None:
+        """Somebody's (d,) unit look: what do all have in common?"""
+        if len(self.centre) != len(look):
+            self.centre, self.people = np.zeros(len(look)), 0.0
+        keep = min(1.0, self.MEMORY / (self.people + 1))
+        self.centre, self.people = (self.centre + look) * keep, (self.people + 1) * keep
+
+    def learn_strangers(self, looks: np.ndarray) -> None:
+        """(n, d) unit looks of n people who are there at once."""
+        if len(looks) < 2 or not looks.shape[1]:
+            return
+        self.common.learn(_pairs(looks))
+        rows = [self.similarities(look, looks[i + 1 :]) for i, look in enumerate(looks[:-1])]
+        self.strangers.learn(np.concatenate(rows))
+
+    def to_state(self) -> dict[str, Any]:
+        normals = {name: dict(vars(getattr(self, name))) for name in ("strangers", "common", "steady")}
+        return {**normals, "centre": self.centre, "people": self.people}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name in ("strangers", "common", "steady"):
+            vars(getattr(self, name)).update(state[name])
+        self.centre, self.people = state["centre"].copy(), state["people"]
 
 
 def _pairs(rows: np.ndarray) -> np.ndarray:

@@ -13,13 +13,14 @@ from workers.mapping.projection import PersonProjection
 from workers.mapping.smoothing import Step
 from workers.observations import Observations
 from workers.tracking import state as wire
+from workers.tracking.filling import Box, Filling
 from workers.tracking.ground import GroundTracker
-from workers.tracking.identities import TRUSTED_WEIGHT, Person, PersonBook
+from workers.tracking.identities import PersonBook, Renamed
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracklets import Tracklets
-from workers.tracking.tracks import unit_rows
 from workers.tracking.views import Seen
+from workers.tracking.visits import Person
 
 MAP = "map"
 # how fast a person's height may change (m per square root of a second): hardly on the map (bending, hats), but in
@@ -44,13 +45,17 @@ class BatchTracks:
 
     Attributes:
         detections: (instant, frame, captured_at, camera, track_id, person, box_px (4), score, position_m or None).
-        bridged: like detections, with score 0 and no position: boxes of earlier instants at which a camera overlooked
-            somebody whom it saw shortly before and after.
+        bridged: like detections, for earlier instants: boxes of people who were not sure yet when they were seen,
+            and, with score 0 and no position, of people whom a camera overlooked.
         positions: (instant, time_s, person, x_m, y_m, vx, vy, sigma_m), as known at that instant.
         corrected: (instant, time_s, person, x_m, y_m), as known `lag_s` later: smoothed, false alarms left out,
             people shown from their first detection on.
         trajectories: (person, instants, times_s, positions_m (n, 2)), the corrected positions of tracks that closed.
         persons: those seen in this batch.
+        renamed: (since, from_person, to_person, cameras): decisions that were revised, to be applied in this order to
+            rows that are written already: from that instant on, detections of these cameras that were recorded as
+            one person are another's; positions and trajectories as well where the cameras are calibrated. Rows of
+            this batch may still carry the earlier person.
     """
 
     detections: list[tuple] = field(default_factory=list)
@@ -59,6 +64,7 @@ class BatchTracks:
     corrected: list[tuple] = field(default_factory=list)
     trajectories: list[tuple] = field(default_factory=list)
     persons: list[Person] = field(default_factory=list)
+    renamed: list[tuple] = field(default_factory=list)
 
 
 class MultiCameraTracker:
@@ -75,7 +81,7 @@ class MultiCameraTracker:
             name: MAP if view.model else f"image of {name}" for name, view in self.cameras.items()
         }
         self.scale = SimilarityScale()
-        self.book = PersonBook(self.settings, self.scale)
+        self.book = PersonBook(self.settings, self.cameras)
         # the cameras of each plane, in the order of their names
         self._members: dict[str, list[str]] = {}
         for name, plane in self._plane_of.items():
@@ -83,10 +89,9 @@ class MultiCameraTracker:
         self._trackers = {plane: self._tracker(plane) for plane in sorted(self._members)}
         self._next_track = 0
         self._tracklets = Tracklets(self.cameras, self.settings.tracklet_gap_s, self.settings.bridge_s)
+        self._filling = {plane: Filling() for plane in self._trackers}
         # per plane, confirmed tracks that ended within the lag: their person and when they were last seen
         self._closed: dict[str, dict[int, tuple[int, float]]] = {plane: {} for plane in self._trackers}
-        # per plane, (track, person) that the book knows to be there
-        self._live: dict[str, set[tuple[int, int]]] = {}
         # per track on the map: its person, and (instant, time_s, x, y) of every corrected position
         self._paths: dict[int, tuple[int, list[tuple[int, float, float, float]]]] = {}
 
@@ -119,7 +124,8 @@ class MultiCameraTracker:
         for instant, time_s in zip(instants, times_s, strict=True):
             self._instant(by_camera, instant, time_s, result, touched)
         self.book.forget(times_s[-1] if len(times_s) else 0.0)
-        result.persons = [self.book.persons[n] for n in sorted(touched) if n in self.book.persons]
+        known = [self.book.known(number) for number in sorted(touched)]
+        result.persons = [person for person in known if person is not None]
         return result
 
     def finish(self) -> BatchTracks:
@@ -139,9 +145,9 @@ class MultiCameraTracker:
         return wire.pack(
             {
                 "scale": self.scale.to_state(),
-                "persons": [p.to_state() for p in self.book.persons.values()],
-                "person_count": self.book.count,
+                "book": self.book.to_state(),
                 "planes": {name: tracker.to_state() for name, tracker in self._trackers.items()},
+                "filling": {plane: filling.to_state() for plane, filling in self._filling.items()},
                 "next_track": self._next_track,
                 "tracklets": self._tracklets.to_state(),
                 "paths": [[n, person, np.array(path, float)] for n, (person, path) in self._paths.items()],
@@ -161,14 +167,11 @@ class MultiCameraTracker:
         state = wire.unpack(data)
         self._tracklets.restore(state["tracklets"])
         self.scale.restore(state["scale"])
-        self.book.persons = {p["number"]: Person.from_state(p) for p in state["persons"]}
-        self.book.count = state["person_count"]
-        self._live = {}
-        for person in self.book.persons.values():
-            for number, plane in person.tracks.items():
-                self._live.setdefault(plane, set()).add((number, person.number))
+        self.book.restore(state["book"])
         for name, plane in state["planes"].items():
             self._trackers[name].restore(plane)
+        for name, filling in state["filling"].items():
+            self._filling[name].restore(filling)
         self._next_track = state["next_track"]
         self._paths = {
             n: (person, [(int(row[0]), *map(float, row[1:])) for row in path])
@@ -192,13 +195,15 @@ class MultiCameraTracker:
         for plane, tracker in self._trackers.items():
             seen, sources = self._seen(plane, by_camera, instant)
             views, assigned, self._next_track = tracker.step(instant, time_s, seen, self._next_track)
-            self._follow(plane, tracker)
-            self._confirm(plane, tracker, time_s)
+            self._see(tracker, views, assigned, instant, time_s, touched)
+            self._confirm(plane, tracker, views, assigned, instant, time_s, touched)
+            self._rename(self.book.decide(time_s), result, touched)
             person_of = dict(zip(tracker.tracks.number.tolist(), tracker.tracks.person.tolist(), strict=True))
+            self._filling[plane].begin(instant)
             for view, numbers in zip(views, assigned, strict=True):
                 observed, frame = sources[view.camera]
                 self._record_view(view, numbers, person_of, instant, time_s, observed, frame, result)
-            self._record_positions(plane, tracker, instant, time_s, result, touched)
+            self._record_positions(plane, tracker, instant, time_s, result)
             self._end(plane, tracker)
             while time_s - tracker.history.steps[0].time_s >= self.settings.lag_s:
                 self._correct(plane, tracker, result)
@@ -221,55 +226,83 @@ class MultiCameraTracker:
             sources[name] = (observed, frame)
         return seen, sources
 
-    def _follow(self, plane: str, tracker: GroundTracker) -> None:
-        """Another hypothesis may be the likeliest now: tell the book who is there in that one."""
-        tracks = tracker.tracks
-        live = {(n, p) for n, p in zip(tracks.number.tolist(), tracks.person.tolist(), strict=True) if p >= 0}
-        before = self._live.get(plane, set())
-        for number, person in sorted(before - live):
-            self.book.left(person, number)
-            # it never was, by what is believed now
-            self._closed[plane][number] = (person, 0.0)
-            self._tracklets.ended(number)
-        for number, person in sorted(live - before):
-            self.book.persons[person].tracks[number] = plane
-        self._live[plane] = live
-
     def _end(self, plane: str, tracker: GroundTracker) -> None:
-        seen_s = dict(zip(tracker.tracks.number.tolist(), tracker.tracks.seen_s.tolist(), strict=True))
         for closed in tracker.prune():
             if closed.person >= 0:
-                self._closed[plane][closed.number] = (closed.person, seen_s[closed.number])
-                self.book.left(closed.person, closed.number)
-                self._live[plane].discard((closed.number, closed.person))
-            self._tracklets.ended(closed.number)
+                self._closed[plane][closed.number] = (closed.person, closed.seen_s)
+                self.book.ended(closed.number)
 
-    def _confirm(self, plane: str, tracker: GroundTracker, time_s: float) -> None:
+    def _see(
+        self, tracker: GroundTracker, views, assigned, instant: int, time_s: float, touched: set[int]
+    ) -> None:
+        """Tell the book of everybody who is seen now."""
+        tracks = tracker.tracks
+        row_of = {int(tracks.number[i]): i for i in np.flatnonzero(tracks.confirmed)}
+        for view, numbers in zip(views, assigned, strict=True):
+            for j, number in enumerate(numbers.tolist()):
+                if number in row_of:
+                    i, quality = row_of[number], float(view.quality[j])
+                    self.book.seen(
+                        number,
+                        instant=instant,
+                        time_s=time_s,
+                        position_m=tracks.mean[i, :2],
+                        camera=view.camera,
+                        look=view.embeddings[j] * quality,
+                        weight=quality if view.embeddings[j].any() else 0.0,
+                    )
+                    touched.add(int(tracks.person[i]))
+
+    def _confirm(self, plane, tracker, views, assigned, instant, time_s: float, touched: set[int]) -> None:
         tracks = tracker.tracks
         ready = ~tracks.confirmed & (tracks.evidence >= self.settings.confirm)
         for i in np.flatnonzero(ready):
-            tracks.person[i] = self.book.identify(
-                track=int(tracks.number[i]),
+            number = int(tracks.number[i])
+            by = [view.camera for view, mine in zip(views, assigned, strict=True) if number in mine]
+            born_s = float(tracks.born_s[i])
+            tracks.person[i] = self.book.begin(
+                track=number,
                 plane=plane,
+                camera=by[0] if by else self._members[plane][0],
                 time_s=time_s,
-                born_s=float(tracks.born_s[i]),
+                born_s=born_s,
+                born_instant=min(
+                    (s.instant for s in tracker.history.steps if s.time_s >= born_s), default=instant
+                ),
                 position_m=tracks.mean[i, :2],
-                appearance=tracks.appearance[i],
-                weight=float(tracks.weight[i]),
+                look=tracks.appearance[i],
+                weight=float(tracks.weight[i]) if tracks.appearance[i].any() else 0.0,
             )
-            self._live[plane].add((int(tracks.number[i]), int(tracks.person[i])))
+            touched.add(int(tracks.person[i]))
+
+    def _rename(self, changes: list[Renamed], result: BatchTracks, touched: set[int]) -> None:
+        """Live tracks go on under another person's number."""
+        for change in changes:
+            self._trackers[change.plane].rename(change.track, change.new)
+            if change.track in self._paths:
+                self._paths[change.track] = (change.new, self._paths[change.track][1])
+            self._tracklets.renamed(change.track, change.new)
+            touched.add(change.new)
+            result.renamed.append((change.since, change.old, change.new, tuple(self._members[change.plane])))
 
     def _record_view(self, view, numbers, person_of, instant, time_s, observed, frame, result) -> None:
         on_map = self._plane_of[view.camera] == MAP
         shot = int(observed.frames[frame]), float(observed.captured_at[frame])
+        filling = self._filling[self._plane_of[view.camera]]
+        filling.shot(view.camera, view.index, *shot)
         self._tracklets.frame(view.camera, instant, *shot, time_s)
         for j, number in enumerate(numbers.tolist()):
+            if number < 0:
+                continue
             person = person_of.get(number, -1)
+            box = tuple(view.boxes_px[j].tolist())
+            place = tuple(view.persons[j, :2].tolist()) if on_map else None
+            filling.found(view.camera, number, Box(box, float(view.scores[j]), place, person >= 0))
             if person < 0:
                 continue
-            box = tuple(view.boxes_px[j].tolist())
             tracklet, bridged = self._tracklets.seen(view.camera, number, person, instant, time_s, box)
-            place = tuple(view.persons[j, :2].tolist()) if on_map else None
+            for b in bridged:
+                filling.bridged(view.camera, number, b.instant)
             result.detections.append(
                 (instant, *shot, view.camera, tracklet, person, box, float(view.scores[j]), place)
             )
@@ -285,24 +318,11 @@ class MultiCameraTracker:
         instant: int,
         time_s: float,
         result: BatchTracks,
-        touched: set[int],
     ) -> None:
         tracks = tracker.tracks
-        looks = unit_rows(tracks.appearance)
-        self.scale.learn_strangers(looks[tracks.confirmed & (tracks.weight >= TRUSTED_WEIGHT)])
         for i in np.flatnonzero(tracker.shown()):
             person = int(tracks.person[i])
             x, y, vx, vy, _ = tracks.mean[i].tolist()
-            if tracks.seen_s[i] == time_s:
-                touched.add(person)
-                self.book.seen(
-                    person,
-                    time_s=time_s,
-                    plane=plane,
-                    position_m=tracks.mean[i, :2],
-                    appearance=looks[i] * tracks.weight[i],
-                    weight=float(tracks.weight[i]),
-                )
             if plane == MAP:
                 variance = float(np.linalg.eigvalsh(tracks.covariance[i, :2, :2])[-1])
                 result.positions.append((instant, time_s, person, x, y, vx, vy, variance**0.5))
@@ -311,35 +331,59 @@ class MultiCameraTracker:
 
     def _correct(self, plane: str, tracker: GroundTracker, result: BatchTracks) -> None:
         """Write down the oldest instant that is remembered, and close the trajectories that ended before it."""
-        step, means, _ = tracker.history.oldest()
+        step, means, covariances = tracker.history.oldest()
         closed = self._closed[plane]
+        known = self._known(step, closed, tracker)
+        there = np.array([n in known for n in step.numbers.tolist()], bool)
+        late = self._filling[plane].oldest(
+            tracker.bank if plane == MAP else None, step.numbers[there], means[there], covariances[there]
+        )
+        for row in late:
+            tracklet = self._tracklets.late(row.camera, row.number)
+            result.bridged.append(
+                (
+                    row.instant,
+                    row.frame,
+                    row.captured_at,
+                    row.camera,
+                    tracklet,
+                    known[row.number],
+                    row.box_px,
+                    row.score,
+                    row.place_m,
+                )
+            )
         if plane == MAP:
-            self._write_corrected(step, means, closed, tracker, result)
+            self._write_corrected(step, means, known, result)
         remembered = set().union(*(s.numbers.tolist() for s in tracker.history.steps))
         for number in sorted(set(closed) - remembered):
             del closed[number]
+            self._tracklets.ended(number)
             self._close_path(number, result)
 
-    def _write_corrected(
-        self,
-        step: Step,
-        means: np.ndarray,
-        closed: Mapping[int, tuple[int, float]],
-        tracker: GroundTracker,
-        result: BatchTracks,
-    ) -> None:
+    def _known(
+        self, step: Step, closed: Mapping[int, tuple[int, float]], tracker: GroundTracker
+    ) -> dict[int, int]:
+        """Track number to person of those who were there at `step`, as is known now."""
         tracks = tracker.tracks
         # who was seen later was there; who was not was there if there is still no doubt about it now
         until = np.where(tracker.shown(), step.time_s, tracks.seen_s)
         live = zip(tracks.number.tolist(), tracks.person.tolist(), until.tolist(), strict=True)
         known = {**closed, **{number: (person, until_s) for number, person, until_s in live}}
-        written: set[int] = set()
+        found = [(number, *known.get(number, (-1, 0.0))) for number in step.numbers.tolist()]
+        there = {n: person for n, person, until_s in found if person >= 0 and step.time_s <= until_s}
+        # nobody is at two places at once: where a track goes on before another has ended, the later one counts
+        latest = {person: n for n, person in there.items()}
+        return {n: person for n, person in there.items() if latest[person] == n}
+
+    def _write_corrected(
+        self, step: Step, means: np.ndarray, known: Mapping[int, int], result: BatchTracks
+    ) -> None:
         for number, mean in zip(step.numbers.tolist(), means, strict=True):
-            person, until_s = known.get(number, (-1, 0.0))
-            if person < 0 or step.time_s > until_s or person in written:
+            if number not in known:
                 continue
-            written.add(person)
             x, y = mean[:2].tolist()
+            person = known[number]
             result.corrected.append((step.instant, step.time_s, person, x, y))
             _, path = self._paths.setdefault(number, (person, []))
             path.append((step.instant, step.time_s, x, y))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,8 @@ class Tracklets:
         self._next = dict.fromkeys(cameras, 1)
         # per camera: track number to the last sighting
         self._last: dict[str, dict[int, Sighting]] = {camera: {} for camera in self._next}
+        # per camera: track number to the tracklet of boxes that were drawn before it was ever detected
+        self._drawn: dict[str, dict[int, int]] = {camera: {} for camera in self._next}
         # per camera: (instant, frame, captured_at, time_s) of the frames of the last `bridge_s` seconds
         self._frames: dict[str, list[tuple[int, int, float, float]]] = {camera: [] for camera in self._next}
 
@@ -63,7 +65,9 @@ class Tracklets:
     ) -> tuple[int, list[Bridged]]:
         """The tracklet that a detection of track `number` belongs to, and what it bridges."""
         last = self._last[camera].get(number)
-        if last is None or time_s - last.time_s > self.gap_s or last.person != person:
+        if last is None and number in self._drawn[camera]:
+            tracklet, bridged = self._drawn[camera].pop(number), []
+        elif last is None or time_s - last.time_s > self.gap_s or last.person != person:
             tracklet, bridged = self._next[camera], []
             self._next[camera] += 1
         else:
@@ -85,10 +89,26 @@ class Tracklets:
                 result.append(Bridged(i, frame, captured_at, box))
         return result
 
-    def ended(self, number: int) -> None:
-        """The track is over."""
+    def renamed(self, number: int, person: int) -> None:
+        """Track `number` is another person than was thought."""
         for sightings in self._last.values():
-            sightings.pop(number, None)
+            if number in sightings:
+                sightings[number] = replace(sightings[number], person=person)
+
+    def late(self, camera: str, number: int) -> int:
+        """The tracklet of a box of an earlier instant: the one that the camera follows the track by."""
+        last = self._last[camera].get(number)
+        if last is not None:
+            return last.tracklet
+        if number not in self._drawn[camera]:
+            self._drawn[camera][number] = self._next[camera]
+            self._next[camera] += 1
+        return self._drawn[camera][number]
+
+    def ended(self, number: int) -> None:
+        """Nothing comes of the track any more."""
+        for known in (*self._last.values(), *self._drawn.values()):
+            known.pop(number, None)
 
     def to_state(self) -> dict[str, Any]:
         return {
@@ -97,6 +117,7 @@ class Tracklets:
                 camera: [[n, *vars(sighting).values()] for n, sighting in sightings.items()]
                 for camera, sightings in self._last.items()
             },
+            "drawn": self._drawn,
             "frames": self._frames,
         }
 
@@ -109,4 +130,5 @@ class Tracklets:
             camera: {n: Sighting(t, i, s, tuple(box), person) for n, t, i, s, box, person in rows}
             for camera, rows in state["last"].items()
         }
+        self._drawn = {camera: dict(drawn) for camera, drawn in state["drawn"].items()}
         self._frames = {camera: [tuple(f) for f in frames] for camera, frames in state["frames"].items()}

@@ -142,7 +142,7 @@ def follow(
 
 def join(result: BatchTracks, more: BatchTracks) -> None:
     """Append a batch's rows. Persons are copied: what is said of them now is what would be recorded now."""
-    for name in ("detections", "bridged", "positions", "corrected", "trajectories"):
+    for name in ("detections", "bridged", "positions", "corrected", "trajectories", "renamed"):
         getattr(result, name).extend(getattr(more, name))
     result.persons.extend(deepcopy(more.persons))
 
@@ -154,6 +154,7 @@ def plain(rows: BatchTracks) -> dict[str, list]:
         "bridged": rows.bridged,
         "positions": rows.positions,
         "corrected": rows.corrected,
+        "renamed": rows.renamed,
         "trajectories": [
             (person, list(instants), times.tolist(), positions.tolist())
             for person, instants, times, positions in rows.trajectories

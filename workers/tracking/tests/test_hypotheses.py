@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from workers.mapping.kalman import Motion
 from workers.mapping.smoothing import History, Step
-from workers.tracking import BatchTracks, MultiCameraTracker
+from workers.tracking import state as wire
 from workers.tracking.hypotheses import (
     SAME_M,
     Hypothesis,
@@ -25,9 +23,7 @@ from workers.tracking.hypotheses import (
     likeliest,
     to_state,
 )
-from workers.tracking.settings import TrackerSettings
-from workers.tracking.tests import people
-from workers.tracking.tests.people import CAMERAS, FPS, START_S, World, batches, plain, walking
+from workers.tracking.tests.people import FPS
 from workers.tracking.tracks import Tracks
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
@@ -184,7 +180,10 @@ def test_nobody_is_there_twice():
     best = hypothesis(tracks(2, 5, persons=[11, 10]))
     other = hypothesis(tracks(1, 2, 5, persons=[10, 11, -1]))
     follow([best, other])
-    assert dict(zip(other.tracks.number.tolist(), other.tracks.person.tolist(), strict=True)) == {2: 11, 5: 10}
+    assert dict(zip(other.tracks.number.tolist(), other.tracks.person.tolist(), strict=True)) == {
+        2: 11,
+        5: 10,
+    }
 
 
 def test_somebody_whose_new_track_it_does_not_have_keeps_the_old_one():
@@ -231,7 +230,9 @@ def test_steps_that_are_shared_are_stored_once_and_shared_again():
     state = to_state(before)
     assert [s["instant"] for s in state["steps"]] == [0, 1, 2, 3, 3]
     one, other = from_state(state, History(MOTION))
-    assert [a is b for a, b in zip(one.history.steps, other.history.steps, strict=True)] == [True] * 3 + [False]
+    assert [a is b for a, b in zip(one.history.steps, other.history.steps, strict=True)] == [True] * 3 + [
+        False
+    ]
 
 
 def same(one: list[Hypothesis], other: list[Hypothesis]) -> None:
@@ -245,108 +246,10 @@ def same(one: list[Hypothesis], other: list[Hypothesis]) -> None:
 
 def test_everything_comes_back_and_is_then_apart():
     before = shared()
-    after = from_state(to_state(before), History(MOTION))
+    after = from_state(wire.unpack(wire.pack(to_state(before))), History(MOTION))
     same(before, after)
     kept = deepcopy(before)
     after[0].tracks.mean += 1
     after[0].history.steps[0].means[:] += 1
     after[1].close_pairs.clear()
     same(before, kept)
-
-
-# -- what they are for ---------------------------------------------------------------------------------------
-
-
-@dataclass
-class Close(World):
-    """Ann and Bob come so close that a camera's detector sees one of them, and crops show both.
-
-    Attributes:
-        merged_m: within this distance both have one box; mingled_m: and crops look like both.
-    """
-
-    merged_m: float = 0.5
-    mingled_m: float = 1.0
-
-    def at(self, camera: str, instant: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        found = super().at(camera, instant)
-        distance = np.linalg.norm(np.subtract(*(path(instant / FPS) for path in self.paths.values())))
-        if distance < self.mingled_m:
-            rng = np.random.default_rng([self.seed, instant, len(camera)])
-            both = sum(self.looks.values())
-            found = [(name, box, self._crop(both / np.linalg.norm(both), rng)) for name, box, _ in found]
-        if distance >= self.merged_m or len(found) < 2:
-            return found
-        edges = np.array([box for _, box, _ in found])
-        return [("both", np.concatenate([edges[:, :2].min(0), edges[:, 2:].max(0)]), found[0][2])]
-
-
-def meeting(turning: bool) -> dict[str, Callable[[float], tuple[float, float]]]:
-    """They stroll towards each other, meet after 3 s, and walk on or turn round."""
-
-    def along(t: float) -> float:
-        return 0.3 * (abs(t - 3) if turning else 3 - t)
-
-    return {"ann": lambda t: (-along(t), 11.95), "bob": lambda t: (along(t), 12.05)}
-
-
-def numbers(world: World, rows: BatchTracks, instants: range) -> dict[str, list[int]]:
-    """Everybody's numbers at these instants."""
-    chosen = BatchTracks()
-    chosen.detections.extend(row for row in rows.detections if row[0] in instants)
-    found = people.identities(world, chosen)
-    return {name: sorted(found.get(name, {})) for name in world.paths}
-
-
-def stay_themselves(turning: bool, **options) -> list[bool]:
-    """Whether everybody has the number they had before they met, for some seeds."""
-    result = []
-    for seed in range(4):
-        world = Close(meeting(turning), seed=seed)
-        rows = people.follow(world, 7, MultiCameraTracker(CAMERAS, TrackerSettings(**options)))
-        before, after = numbers(world, rows, range(15)), numbers(world, rows, range(60, 70))
-        result.append(before == after and before["ann"] != before["bob"])
-    return result
-
-
-@pytest.mark.parametrize("turning", [False, True], ids=["walk on", "turn round"])
-def test_what_is_ambiguous_now_is_resolved_later(turning):
-    """For seconds both cameras see one box, and then two that could be either; only later do crops tell."""
-    assert all(stay_themselves(turning))
-
-
-@pytest.mark.parametrize("turning", [False, True], ids=["walk on", "turn round"])
-def test_with_one_explanation_it_is_not(turning):
-    assert not all(stay_themselves(turning, hypotheses=1))
-
-
-def test_passing_closely_in_one_camera():
-    """The south sees one box for a while; the north sees both all the time, looking alike."""
-
-    class South(Close):
-        def at(self, camera, instant):
-            return super().at(camera, instant) if camera == "south" else World.at(self, camera, instant)
-
-    paths = {"ann": walking((-3, 11.8), (1, 0)), "bob": walking((3, 12.2), (-1, 0))}
-    for seed in range(2):
-        world = South(paths, seed=seed)
-        rows = people.follow(world, 6)
-        before, after = numbers(world, rows, range(15)), numbers(world, rows, range(45, 60))
-        assert before == after
-        assert before["ann"] != before["bob"]
-        assert len(rows.trajectories) == 2
-
-
-def test_in_the_midst_of_it_a_checkpoint_changes_nothing():
-    world = Close(meeting(turning=True))
-    held = []
-
-    def reborn(tracker: MultiCameraTracker) -> MultiCameraTracker:
-        state = tracker.to_state()
-        held.extend(len(t.hypotheses) for t in tracker._trackers.values())
-        return MultiCameraTracker.from_state(CAMERAS, deepcopy(state))
-
-    through = people.follow(world, 7)
-    assert plain(people.follow(world, 7, after=reborn)) == plain(through)
-    # there was something to lose
-    assert max(held) > 1

@@ -1,0 +1,98 @@
+"""The gallery of appearances: who looks like whom, and for how long it is remembered. pgvector does the search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Exists, F, FloatField, Max, OuterRef, Q, QuerySet
+from django.utils import timezone
+from pgvector.django import CosineDistance
+
+from environments.models import Environment
+from tracking.models import Appearance, Detection, Person, ProcessingTask
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A person and how alike they look: cosine similarity, at most 1."""
+
+    person: Person
+    similarity: float
+
+
+def persons_like(
+    *,
+    environment: Environment,
+    person: Person | None = None,
+    vector: np.ndarray | None = None,
+    embedder: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    most: int = 20,
+) -> list[Alike]:
+    """Persons of the environment who look like a person or like an appearance, the most alike first.
+
+    Only appearances of the same embedder are compared; a person counts with their most alike one.
+
+    Args:
+        person: the others are compared with how they looked in each task.
+        vector, embedder: instead of a person: a (d,) unit row, and the `embedder` of `Appearance` that made it.
+        start, end: only persons seen in [start, end); None: at any time.
+    """
+    looks = _looks(person) if person is not None else [(embedder, vector)]
+    best: dict[Any, float] = {}
+    for name, look in looks:
+        for found, similarity in _alike(environment, person, name, look, start, end, most):
+            best[found] = max(similarity, best.get(found, -1.0))
+    ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:most]
+    persons = Person.objects.in_bulk([pk for pk, _ in ranked])
+    return [Alike(persons[pk], similarity) for pk, similarity in ranked]
+
+
+def appearances_forget() -> int:
+    """Delete appearances that were kept long enough (`SPOTON_APPEARANCE_DAYS`).
+
+    Live ones count from when the person was last seen, those of recordings, which may be old, from their task's end.
+
+    Returns:
+        How many were deleted.
+    """
+    until = timezone.now() - timedelta(days=settings.ENV.appearance_days)
+    old = Q(task__finished_at__lt=until) | Q(task__mode=ProcessingTask.Mode.LIVE, seen_at__lt=until)
+    deleted, _ = Appearance.objects.filter(old).delete()
+    return deleted
+
+
+def _looks(person: Person) -> list[tuple[str, np.ndarray]]:
+    rows = Appearance.objects.filter(person=person).order_by("embedder", "-seen_at")
+    return [(row.embedder, np.asarray(row.vector, float)) for row in rows]
+
+
+def _alike(
+    environment: Environment,
+    person: Person | None,
+    embedder: str,
+    look: np.ndarray,
+    start: datetime | None,
+    end: datetime | None,
+    most: int,
+) -> QuerySet:
+    rows = Appearance.objects.filter(task__environment=environment, embedder=embedder)
+    if person is not None:
+        rows = rows.exclude(person=person)
+    if start is not None or end is not None:
+        seen = Detection.objects.filter(person=OuterRef("person"))
+        seen = seen.filter(captured_at__gte=start) if start else seen
+        seen = seen.filter(captured_at__lt=end) if end else seen
+        rows = rows.filter(Exists(seen))
+    similarity = 1.0 - CosineDistance(F("vector"), list(map(float, look)))
+    return (
+        rows.values("person_id")
+        .annotate(similarity=Max(similarity, output_field=FloatField()))
+        .order_by("-similarity")
+        .values_list("person_id", "similarity")[:most]
+    )

@@ -1,0 +1,152 @@
+"""Boxes that come late: of people who were not sure yet when they were seen, and of people whom a camera overlooked.
+
+Both are known only once the following second has told who was there, and where: rows for earlier instants.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from workers.mapping.kalman import SEEN
+from workers.tracking.cameras import CameraBank, Sights
+
+# so much of a person must show for a box to be drawn where the detector found none
+LEAST_VISIBLE = 0.3
+# and their place must be known to this share of the figure's height, across the image (standard deviation)
+LEAST_PRECISION = 0.08
+
+
+@dataclass(frozen=True)
+class Box:
+    """A detection: box xyxy, score, place on the map (m) or None, and whether its row is written already."""
+
+    box_px: tuple[float, ...]
+    score: float
+    place_m: tuple[float, float] | None
+    written: bool
+
+
+@dataclass
+class Shots:
+    """What the cameras of one plane showed at one instant.
+
+    Attributes:
+        shots: camera to its place among the cameras of the plane, the frame's index and its capture time.
+        boxes: camera to track number to its box; None where the box is bridged.
+    """
+
+    instant: int
+    shots: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+    boxes: dict[str, dict[int, Box | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Late:
+    """A row for an earlier instant; score 0 where nothing was detected."""
+
+    instant: int
+    frame: int
+    captured_at: float
+    camera: str
+    number: int
+    box_px: tuple[float, ...]
+    score: float
+    place_m: tuple[float, float] | None
+
+
+class Filling:
+    """The shots of the last `lag_s` seconds of one plane, oldest first."""
+
+    def __init__(self) -> None:
+        self.recent: deque[Shots] = deque()
+
+    def begin(self, instant: int) -> None:
+        self.recent.append(Shots(instant))
+
+    def shot(self, camera: str, index: int, frame: int, captured_at: float) -> None:
+        """A camera has a frame at the newest instant."""
+        self.recent[-1].shots[camera] = (index, frame, captured_at)
+        self.recent[-1].boxes[camera] = {}
+
+    def found(self, camera: str, number: int, box: Box) -> None:
+        """A box of a track at the newest instant."""
+        self.recent[-1].boxes[camera][number] = box
+
+    def bridged(self, camera: str, number: int, instant: int) -> None:
+        """The row of a box of an earlier instant is written."""
+        for shots in self.recent:
+            if shots.instant == instant and camera in shots.boxes:
+                shots.boxes[camera][number] = None
+
+    def oldest(
+        self, bank: CameraBank | None, numbers: np.ndarray, means: np.ndarray, covariances: np.ndarray
+    ) -> Iterator[Late]:
+        """Take the oldest instant out: the boxes that are still to be written.
+
+        Args:
+            bank: of the plane's cameras; None draws no box where there was none.
+            numbers: (n,) the tracks that were somebody then; means, covariances: (n, 5), (n, 5, 5) where.
+        """
+        then = self.recent.popleft()
+        names = sorted(then.shots)
+        sights = None
+        if bank is not None and len(numbers):
+            sights = bank.sights(np.array([then.shots[name][0] for name in names], int), means[:, SEEN])
+        # a place that no camera confirms is a guess
+        elsewhere = {number for found in then.boxes.values() for number in found}
+        for k, name in enumerate(names):
+            _, frame, captured_at = then.shots[name]
+            boxes = then.boxes[name]
+            for number in numbers.tolist():
+                box = boxes.get(number)
+                if box is not None and not box.written:
+                    yield Late(
+                        then.instant, frame, captured_at, name, number, box.box_px, box.score, box.place_m
+                    )
+            if sights is not None:
+                for i in np.flatnonzero(_well_seen(sights, k, covariances)):
+                    number = int(numbers[i])
+                    if number not in boxes and number in elsewhere:
+                        drawn = tuple(sights.boxes_px[k, i].tolist())
+                        yield Late(then.instant, frame, captured_at, name, number, drawn, 0.0, None)
+
+    # -- state -----------------------------------------------------------------------------------------------
+
+    def to_state(self) -> list[Any]:
+        return [
+            [
+                then.instant,
+                [[camera, *shot] for camera, shot in then.shots.items()],
+                [
+                    [camera, number, None if box is None else list(vars(box).values())]
+                    for camera, boxes in then.boxes.items()
+                    for number, box in boxes.items()
+                ],
+            ]
+            for then in self.recent
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        self.recent = deque()
+        for instant, shots, boxes in state:
+            self.begin(instant)
+            for camera, *shot in shots:
+                self.shot(camera, *shot)
+            for camera, number, box in boxes:
+                self.recent[-1].boxes[camera][number] = None if box is None else _box(*box)
+
+
+def _box(box_px: list[float], score: float, place_m: list[float] | None, written: bool) -> Box:
+    return Box(tuple(box_px), score, None if place_m is None else (place_m[0], place_m[1]), written)
+
+
+def _well_seen(sights: Sights, v: int, covariances: np.ndarray) -> np.ndarray:
+    """(n,) bool."""
+    spread, middle = covariances[:, SEEN[:, None], SEEN], sights.jacobian[v, :, 0]
+    across = np.einsum("ki,kij,kj->k", middle, spread, middle)
+    return (sights.visible[v] >= LEAST_VISIBLE) & (across <= LEAST_PRECISION**2)
