@@ -80,7 +80,7 @@ class GroundTracker:
         self.bank = CameraBank(projection, settings)
         self.hypotheses = [Hypothesis(Tracks.none(), History(motion))]
         self.time_s: float | None = None
-        # the confirmed tracks of any hypothesis
+        # the confirmed tracks after the last instant
         self._there: dict[int, Closed] = {}
 
     @property
@@ -394,21 +394,31 @@ class GroundTracker:
         """End tracks that are over: too long unseen, false alarms, duplicates. Call after `step`.
 
         Returns:
-            The confirmed ones that no hypothesis knows any more.
+            The confirmed ones that are not there any more: they are over, or what is believed now does not know them.
+            Should another belief bring one back, it comes with its number and person.
         """
         several.follow(self.hypotheses)
         # what is over in the likeliest hypothesis is over
         ended = self.tracks.number[self._over(self.hypotheses[0])]
-        there: dict[int, Closed] = {}
-        for hypothesis in reversed(self.hypotheses):
+        seen_s = dict(zip(self.tracks.number.tolist(), self.tracks.seen_s.tolist(), strict=True))
+        for hypothesis in self.hypotheses:
             tracks = hypothesis.tracks
             tracks.keep(~(self._over(hypothesis) | np.isin(tracks.number, ended)))
-            for i in np.flatnonzero(tracks.confirmed):
-                number = int(tracks.number[i])
-                there[number] = Closed(number, int(tracks.person[i]), float(tracks.seen_s[i]))
-        closed = [self._there[number] for number in sorted(self._there.keys() - there.keys())]
+        there = self._present()
+        closed = [
+            replace(self._there[number], seen_s=seen_s.get(number, 0.0))
+            for number in sorted(self._there.keys() - there.keys())
+        ]
         self._there = there
         return closed
+
+    def _present(self) -> dict[int, Closed]:
+        """The confirmed tracks that are there now, by their numbers, as if they ended now."""
+        tracks = self.tracks
+        return {
+            int(tracks.number[i]): Closed(int(tracks.number[i]), int(tracks.person[i]), float(tracks.seen_s[i]))
+            for i in np.flatnonzero(tracks.confirmed)
+        }
 
     def rename(self, number: int, person: int) -> None:
         """A track is somebody else, in all hypotheses."""

@@ -67,7 +67,7 @@ class PersonBook:
         # who is or was there, without the visits that go on; a person on a first visit is empty here
         self.persons: dict[int, Person] = {}
         self.visits: dict[int, Visit] = {}
-        # visits that ended before they were settled
+        # visits that ended a moment ago: they may be resumed, or be settled together with what follows
         self.waiting: list[Visit] = []
         self.count = 0
         self.decided_s = -np.inf
@@ -97,13 +97,24 @@ class PersonBook:
         """A confirmed track has a box at this instant: its weighted embedding, and the weight."""
         self.visits[track].seen(instant, time_s, pair(position_m), camera, look, weight)
 
+    def follows(self, track: int) -> bool:
+        """Whether a visit of the track goes on."""
+        return track in self.visits
+
+    def resume(self, track: int) -> bool:
+        """A track that ended goes on after all; False when its person is somebody else's by now."""
+        ended = next((v for v in reversed(self.waiting) if v.track == track), None)
+        if ended is None or any(
+            v.person == ended.person and v.plane == ended.plane for v in self.visits.values()
+        ):
+            return False
+        self.waiting.remove(ended)
+        self.visits[track] = ended
+        return True
+
     def ended(self, track: int) -> None:
         """A track is over: the visit becomes part of what is known of the person."""
-        visit = self.visits.pop(track)
-        if visit.settled:
-            self._archive(visit)
-        else:
-            self.waiting.append(visit)
+        self.waiting.append(self.visits.pop(track))
 
     def forget(self, time_s: float) -> None:
         """Drop persons who have been away too long to be recognised."""
@@ -156,7 +167,7 @@ class PersonBook:
         renamed = []
         for track, visit in list(self.visits.items()):
             weight = sum(chunk.weight for chunk in visit.fresh)
-            if len(visit.fresh) < CHUNKS or min(weight, visit.weight) < DOUBT_WEIGHT:
+            if not len(visit.look) or len(visit.fresh) < CHUNKS or min(weight, visit.weight) < DOUBT_WEIGHT:
                 continue
             later = visit.later()
             steady = self.recognition.steady(visit.look, later.look)

@@ -195,6 +195,7 @@ class MultiCameraTracker:
         for plane, tracker in self._trackers.items():
             seen, sources = self._seen(plane, by_camera, instant)
             views, assigned, self._next_track = tracker.step(instant, time_s, seen, self._next_track)
+            self._resume(plane, tracker)
             self._see(tracker, views, assigned, instant, time_s, touched)
             self._confirm(plane, tracker, views, assigned, instant, time_s, touched)
             self._rename(self.book.decide(time_s), result, touched)
@@ -232,6 +233,17 @@ class MultiCameraTracker:
                 self._closed[plane][closed.number] = (closed.person, closed.seen_s)
                 self.book.ended(closed.number)
 
+    def _resume(self, plane: str, tracker: GroundTracker) -> None:
+        """Tracks that were gone are back, because another belief has become the likeliest."""
+        tracks = tracker.tracks
+        for i in np.flatnonzero(tracks.confirmed):
+            number = int(tracks.number[i])
+            if not self.book.follows(number):
+                self._closed[plane].pop(number, None)
+                if not self.book.resume(number):
+                    # the person is somebody else by now: this is confirmed anew
+                    tracker.rename(number, -1)
+
     def _see(
         self, tracker: GroundTracker, views, assigned, instant: int, time_s: float, touched: set[int]
     ) -> None:
@@ -249,7 +261,7 @@ class MultiCameraTracker:
                         position_m=tracks.mean[i, :2],
                         camera=view.camera,
                         look=view.embeddings[j] * quality,
-                        weight=quality if view.embeddings[j].any() else 0.0,
+                        weight=quality,
                     )
                     touched.add(int(tracks.person[i]))
 
@@ -271,7 +283,7 @@ class MultiCameraTracker:
                 ),
                 position_m=tracks.mean[i, :2],
                 look=tracks.appearance[i],
-                weight=float(tracks.weight[i]) if tracks.appearance[i].any() else 0.0,
+                weight=float(tracks.weight[i]),
             )
             touched.add(int(tracks.person[i]))
 
