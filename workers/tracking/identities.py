@@ -241,7 +241,7 @@ class PersonBook:
         """Who went on where a track was lost undecided: the two are decided together from now on."""
         before = [
             v for v in self.waiting
-            if v.person == visit.person and v.plane == visit.plane
+            if v.person == visit.person and v.plane == visit.plane and not v.settled
             and v.last_s <= visit.since_s + OVERLAP_S and visit.since_s - v.last_s <= WAIT_S
         ]  # fmt: skip
         if not before or visit.total()[1] < JOIN_WEIGHT:

@@ -261,7 +261,7 @@ class MultiCameraTracker:
                         position_m=tracks.mean[i, :2],
                         camera=view.camera,
                         look=view.embeddings[j] * quality,
-                        weight=quality,
+                        weight=quality if view.embeddings[j].any() or not view.embeddings.shape[1] else 0.0,
                     )
                     touched.add(int(tracks.person[i]))
 

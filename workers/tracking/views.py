@@ -101,7 +101,7 @@ class Boxes(NamedTuple):
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
         """(M,) values by view."""
-        return np.split(values, self.starts[1:-1])
+        return np.split(values, self.starts[1:-1]) if len(self.starts) > 1 else []
 
 
 def views_of(bank: CameraBank, seen: Sequence[Seen]) -> list[View]:
