@@ -26,6 +26,8 @@ from workers.tracking.views import Boxes, Seen, View, views_of
 APPEARANCE_MEMORY = 30.0
 # nobody is so well hidden that not being found says nothing at all
 LEAST_RATE = 0.1
+# a camera finds anybody in view at least this often, and by chance somebody whom it is blind for
+LEAST_FOUND, BLIND_FINDS = 0.01, 0.05
 # only people of whom so much shows teach a camera's habits
 WHOLE = 0.9
 # a box is somebody's own when they explain it better than anybody else by this much (nats)
@@ -78,7 +80,7 @@ class GroundTracker:
         self.motion = motion
         self.scale = scale
         self.bank = CameraBank(projection, settings)
-        self.hypotheses = [Hypothesis(Tracks.none(), History(motion))]
+        self.hypotheses = [Hypothesis(Tracks.none(cameras=len(projection)), History(motion))]
         self.time_s: float | None = None
         # the confirmed tracks after the last instant
         self._there: dict[int, Closed] = {}
@@ -115,7 +117,10 @@ class GroundTracker:
         people = Tracks.joined([h.tracks for h in before])
         starts = np.cumsum([0, *(len(h.tracks) for h in before)])
         people.mean, people.covariance = self.motion.predict(people.mean, people.covariance, dt)
+        kept = np.exp(-dt / self.settings.blind_s)
+        people.blind = people.blind * kept + self.settings.blind * (1 - kept)
         sights = self.bank.sights(scene.cameras, people.mean[:, SEEN], starts)
+        sights = sights._replace(rate=np.maximum(sights.rate * (1 - people.blind[:, scene.cameras].T), LEAST_FOUND))
         looks, similarities = self._looks(people, scene)
         crowd = self._crowd(people, starts)
         places = self._places(instant, people)
@@ -320,6 +325,7 @@ class GroundTracker:
         rate = np.maximum(sights.rate, LEAST_RATE)
         silence = np.log((1 - rate) / (1 - settings.chance * rate))
         change = np.where(hit, found, np.where(sights.inside, silence, 0.0)).sum(0)
+        self._find_blind(people, sights, hit, scene, share=1 - np.exp(-dt / settings.evidence_memory_s))
         people.findable = 1 - np.where(sights.inside, 1 - sights.rate, 1.0).prod(0)
         share = 1 - np.exp(-dt / settings.evidence_memory_s)
         people.evidence = np.minimum(
@@ -327,6 +333,19 @@ class GroundTracker:
         )
         # boxes of somebody who is in doubt all the same do not show that they are there
         people.seen_s[hit.any(0) & (people.evidence > settings.seen_evidence)] = self.time_s
+
+    def _find_blind(
+        self, people: Tracks, sights: Sights, hit: np.ndarray, scene: Scene, share: float
+    ) -> None:
+        """A camera that overlooks somebody once will soon do so again: clothes like the floor, a still person that has
+        become background, a pillar that nobody drew. From then on its silence says little."""
+        blind = people.blind[:, scene.cameras].T
+        rate = np.clip(sights.rate / np.maximum(1 - blind, 1e-3), 0.0, 0.99)
+        # frames in quick succession are one opinion
+        sees = np.where(hit, rate, 1 - rate) ** share
+        misses = np.where(hit, BLIND_FINDS, 1 - BLIND_FINDS) ** share
+        later = blind * misses / (blind * misses + (1 - blind) * sees)
+        people.blind[:, scene.cameras] = np.where(sights.inside, later, blind).T
 
     def _remember_looks(self, people: Tracks, told: Told, scene: Scene) -> None:
         if not scene.embeddings.shape[1] or scene.embeddings.shape[1] != people.appearance.shape[1]:
@@ -355,6 +374,7 @@ class GroundTracker:
                 covariance=covariance,
                 evidence=np.array([min(born.evidence[b], self.settings.evidence_cap)]),
                 findable=np.ones(1),
+                blind=np.full((1, len(self.bank.bias)), self.settings.blind),
                 person=np.array([-1], np.int64),
                 born_s=np.array([self.time_s]),
                 seen_s=np.array([self.time_s]),

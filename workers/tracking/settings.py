@@ -72,6 +72,9 @@ class TrackerSettings:
     evidence_memory_s: float = 0.3
     # existence is doubted this much per second without any box (nats/s)
     doubt: float = 0.3
+    # a camera is blind for a certain person with this probability, and for about so long (s)
+    blind: float = 0.05
+    blind_s: float = 4.0
     # nobody is born within somebody: what that costs at distance 0 (nats)
     birth_repulsion: float = 6.3
     # two tracks closer than this, never seen apart by one camera for `merge_s`, are one person (m, s)
@@ -107,7 +110,7 @@ class TrackerSettings:
                 and value <= 0
             ):
                 raise ValueError(f"{field.name} must be above 0, got {value}")
-        for name in ("start_score", "slipped", "feet_cut", "feet_cut_hidden", "chance"):
+        for name in ("start_score", "slipped", "feet_cut", "feet_cut_hidden", "chance", "blind"):
             if getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
         if self.lag_s < 0:

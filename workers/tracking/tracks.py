@@ -18,6 +18,7 @@ class Tracks:
         mean: (n, 5) x, y (m), vx, vy (m/s), height (m); covariance: (n, 5, 5).
         evidence: (n,) nats for the track's being somebody, capped.
         findable: (n,) 0..1, how probably some camera finds it at this instant.
+        blind: (n, C) 0..1, how probably each camera of the plane does not find this person at present, whatever shows.
         person: (n,) int64, the person's number once confirmed, -1 before.
         born_s, seen_s: (n,) seconds, first and last detection.
         appearance: (n, d) weighted sum of embeddings; weight: (n,) sum of weights.
@@ -28,6 +29,7 @@ class Tracks:
     covariance: np.ndarray
     evidence: np.ndarray
     findable: np.ndarray
+    blind: np.ndarray
     person: np.ndarray
     born_s: np.ndarray
     seen_s: np.ndarray
@@ -35,13 +37,14 @@ class Tracks:
     weight: np.ndarray
 
     @classmethod
-    def none(cls, dimension: int = 0) -> Tracks:
+    def none(cls, dimension: int = 0, cameras: int = 0) -> Tracks:
         return cls(
             number=np.empty(0, np.int64),
             mean=np.empty((0, 5)),
             covariance=np.empty((0, 5, 5)),
             evidence=np.empty(0),
             findable=np.empty(0),
+            blind=np.empty((0, cameras)),
             person=np.empty(0, np.int64),
             born_s=np.empty(0),
             seen_s=np.empty(0),

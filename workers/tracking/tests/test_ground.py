@@ -61,9 +61,15 @@ def meeting(turning: bool) -> dict[str, Callable[[float], tuple[float, float]]]:
 
 
 def numbers(world: World, rows: BatchTracks, instants: range) -> dict[str, list[int]]:
-    """Everybody's numbers at these instants."""
+    """Everybody's numbers at these instants, after all decisions that were revised."""
     chosen = BatchTracks()
-    chosen.detections.extend(row for row in rows.detections if row[0] in instants)
+    for row in rows.detections:
+        if row[0] in instants:
+            instant, person, camera = row[0], row[5], row[3]
+            for since, old, new, cameras in rows.renamed:
+                if person == old and instant >= since and camera in cameras:
+                    person = new
+            chosen.detections.append((*row[:5], person, *row[6:]))
     found = identities(world, chosen)
     return {name: sorted(found.get(name, {})) for name in world.paths}
 
@@ -156,6 +162,24 @@ def test_two_tracks_on_one_person_become_one(beside_m):
     last = [row[5] for row in rows.detections if row[0] >= 50]
     assert len(last) == 20
     assert set(last) == {0}
+
+
+@pytest.mark.parametrize(
+    ("persons", "ended"), [((-1, 0), 0), ((0, -1), 1), ((0, 1), 1), ((-1, -1), 1)], ids=str
+)
+def test_of_two_that_no_camera_has_seen_apart_for_long_the_confirmed_or_older_one_stays(persons, ended):
+    """Both have boxes, but never two of one camera."""
+    tracker = MultiCameraTracker(CAMERAS)
+    run(tracker, World({"ann": standing((0, 12))}), range(20))
+    (plane,) = tracker._trackers.values()
+    pair = plane.tracks.take(np.array([0, 0]))
+    pair.number, pair.person = np.array([5, 6]), np.array(persons)
+    for seconds, left in ((0.9, [5, 6]), (1.1, [[5, 6][1 - ended]])):
+        (hypothesis, *_) = plane.hypotheses
+        hypothesis.tracks = pair.take(np.array([0, 1]))
+        hypothesis.close_pairs = {(5, 6): seconds * plane.settings.merge_s}
+        plane.prune()
+        assert plane.tracks.number.tolist() == left
 
 
 def test_a_detector_that_sees_double_for_a_while_makes_nobody_for_good():

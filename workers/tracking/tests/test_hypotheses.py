@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -35,18 +35,14 @@ def tracks(*numbers: int, persons=None, x=None) -> Tracks:
     n = len(numbers)
     mean = np.zeros((n, 5))
     mean[:, 0] = 5.0 * np.arange(n) if x is None else x
-    return Tracks(
-        number=np.array(numbers, np.int64),
-        mean=mean,
-        covariance=np.tile(np.eye(5), (n, 1, 1)),
-        evidence=np.ones(n),
-        findable=np.ones(n),
-        person=np.full(n, -1, np.int64) if persons is None else np.array(persons, np.int64),
-        born_s=np.zeros(n),
-        seen_s=np.zeros(n),
-        appearance=np.ones((n, 2)),
-        weight=np.ones(n),
-    )
+    given = {
+        "number": np.array(numbers, np.int64),
+        "mean": mean,
+        "covariance": np.tile(np.eye(5), (n, 1, 1)),
+        "person": np.full(n, -1, np.int64) if persons is None else np.array(persons, np.int64),
+        "appearance": np.ones((n, 2)),
+    }
+    return Tracks(**{field.name: given.get(field.name, np.ones(n)) for field in fields(Tracks)})
 
 
 def step(instant: int, there: Tracks) -> Step:
