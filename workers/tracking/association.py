@@ -260,7 +260,20 @@ def _clear(told, total, begin, end) -> None:
 
 @compiled
 def _climb(
-    boxes, sights, crowd, pairs, told, total, places, elsewhere, dependence, sweeps, model, begin, end, assigned
+    boxes,
+    sights,
+    crowd,
+    pairs,
+    told,
+    total,
+    places,
+    elsewhere,
+    dependence,
+    sweeps,
+    model,
+    begin,
+    end,
+    assigned,
 ) -> None:
     """Sweep over the cameras until nothing changes; writes (M,) `assigned`."""
     V, n = len(told.boxes), end - begin
@@ -394,9 +407,7 @@ def _tell_box(sights, crowd, pairs, told, total, v, i, box, dependence, trust, p
 
 
 @compiled
-def _score(
-    boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, assigned, result
-) -> None:
+def _score(boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, assigned, result) -> None:
     """Write (n,) log-likelihoods of what all views show of a hypothesis' people: the chain rule, view after view."""
     V = len(told.boxes)
     _clear(told, total, begin, end)

@@ -40,11 +40,15 @@ LEAST_EXISTENCE, MOST_EXISTENCE = 0.01, 0.98
 
 @dataclass(frozen=True)
 class Closed:
-    """A confirmed track that ended: its number, its person, and when it was seen last (s)."""
+    """A confirmed track that is not there any more: its number, its person, and when it was seen last (s).
+
+    `never` where what is believed now never knew it.
+    """
 
     number: int
     person: int
     seen_s: float
+    never: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,9 @@ class GroundTracker:
         kept = np.exp(-dt / self.settings.blind_s)
         people.blind = people.blind * kept + self.settings.blind * (1 - kept)
         sights = self.bank.sights(scene.cameras, people.mean[:, SEEN], starts)
-        sights = sights._replace(rate=np.maximum(sights.rate * (1 - people.blind[:, scene.cameras].T), LEAST_FOUND))
+        sights = sights._replace(
+            rate=np.maximum(sights.rate * (1 - people.blind[:, scene.cameras].T), LEAST_FOUND)
+        )
         looks, similarities = self._looks(people, scene)
         crowd = self._crowd(people, starts)
         places = self._places(instant, people)
@@ -162,12 +168,12 @@ class GroundTracker:
                 self.bank.rates()[scene.cameras], scene.dependence, settings,
             )  # fmt: skip
             numbers = np.where(whose[c] >= 0, people.number[whose[c]], -1) if len(people) else whose[c].copy()
-            for b in range(len(born)):
-                found = born.boxes[b][born.boxes[b] >= 0]
-                # hypotheses that see the same newcomer give them the same number
-                number = born_at.setdefault(int(found.min()), next_number + len(born_at))
-                self._add(tracks, born, b, scene, number)
-                numbers[found] = number
+            found = [boxes[boxes >= 0] for boxes in born.boxes]
+            # hypotheses that see the same newcomer give them the same number
+            names = [born_at.setdefault(int(f.min()), next_number + len(born_at)) for f in found]
+            for b in np.argsort(names):
+                self._add(tracks, born, b, scene, names[b])
+                numbers[found[b]] = names[b]
             gains = np.concatenate([told.gains[:, mine], np.zeros((len(told.gains), len(born)))], 1)
             history = parents[c].history.of(parents[c].history.steps)
             n = len(tracks) - len(born)
@@ -425,8 +431,9 @@ class GroundTracker:
             tracks = hypothesis.tracks
             tracks.keep(~(self._over(hypothesis) | np.isin(tracks.number, ended)))
         there = self._present()
+        past = set().union(*(step.numbers.tolist() for step in self.history.steps))
         closed = [
-            replace(self._there[number], seen_s=seen_s.get(number, 0.0))
+            replace(self._there[number], seen_s=seen_s.get(number, 0.0), never=number not in past)
             for number in sorted(self._there.keys() - there.keys())
         ]
         self._there = there
@@ -436,7 +443,9 @@ class GroundTracker:
         """The confirmed tracks that are there now, by their numbers, as if they ended now."""
         tracks = self.tracks
         return {
-            int(tracks.number[i]): Closed(int(tracks.number[i]), int(tracks.person[i]), float(tracks.seen_s[i]))
+            int(tracks.number[i]): Closed(
+                int(tracks.number[i]), int(tracks.person[i]), float(tracks.seen_s[i])
+            )
             for i in np.flatnonzero(tracks.confirmed)
         }
 
@@ -469,7 +478,12 @@ class GroundTracker:
 
     def to_state(self) -> dict[str, Any]:
         several.follow(self.hypotheses)
-        return {"bank": self.bank.to_state(), "time_s": self.time_s, "there": [list(vars(c).values()) for c in self._there.values()], **several.to_state(self.hypotheses)}
+        return {
+            "bank": self.bank.to_state(),
+            "time_s": self.time_s,
+            "there": [list(vars(c).values()) for c in self._there.values()],
+            **several.to_state(self.hypotheses),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.bank.restore(state["bank"])

@@ -69,6 +69,8 @@ class PersonBook:
         self.visits: dict[int, Visit] = {}
         # visits that ended a moment ago: they may be resumed, or be settled together with what follows
         self.waiting: list[Visit] = []
+        # visits that never were, by what is believed now; another belief may bring them back
+        self.aside: list[Visit] = []
         self.count = 0
         self.decided_s = -np.inf
         # the looks of `persons`, once there are MANY
@@ -103,14 +105,22 @@ class PersonBook:
 
     def resume(self, track: int) -> bool:
         """A track that ended goes on after all; False when its person is somebody else's by now."""
-        ended = next((v for v in reversed(self.waiting) if v.track == track), None)
-        if ended is None or any(
-            v.person == ended.person and v.plane == ended.plane for v in self.visits.values()
-        ):
+        visit = next((v for v in [*self.aside, *reversed(self.waiting)] if v.track == track), None)
+        if visit is None or visit.person not in self.persons:
             return False
-        self.waiting.remove(ended)
-        self.visits[track] = ended
+        if any(v.person == visit.person and v.plane == visit.plane for v in self.visits.values()):
+            return False
+        (self.aside if visit in self.aside else self.waiting).remove(visit)
+        self.visits[track] = visit
         return True
+
+    def withdrawn(self, track: int) -> None:
+        """A track never was, by what is believed now: it says nothing of anybody."""
+        visit = self.visits.pop(track)
+        # nor did it go on with anything
+        self.waiting += visit.before
+        visit.before = []
+        self.aside.append(visit)
 
     def ended(self, track: int) -> None:
         """A track is over: the visit becomes part of what is known of the person."""
@@ -155,6 +165,7 @@ class PersonBook:
         for visit in self.visits.values():
             if not visit.settled and time_s - visit.since_s >= SETTLE_S:
                 self._settle(visit)
+        self.aside = [v for v in self.aside if time_s - v.last_s <= WAIT_S]
         for visit in [v for v in self.waiting if time_s - v.last_s > WAIT_S]:
             self.waiting.remove(visit)
             if not visit.settled:
@@ -248,6 +259,7 @@ class PersonBook:
             return
         first = before[-1]
         self.waiting.remove(first)
+        visit.before = [first]
         visit.since_s, visit.since_instant, visit.new = first.since_s, first.since_instant, first.new
         visit.camera, visit.place_m = first.camera, first.place_m
         earlier, its_weight = first.total()
@@ -289,7 +301,7 @@ class PersonBook:
         return sorted((alike | lately | set(elsewhere)) & set(self.persons))
 
     def _settle(self, visit: Visit) -> None:
-        visit.settled = True
+        visit.settled, visit.before = True, []
         look = unit(visit.total()[0])
         known = self.persons[visit.person]
         self.recognition.settled(visit, look, None if visit.new or known.last_s == -np.inf else known)
@@ -331,6 +343,7 @@ class PersonBook:
             "persons": [dict(vars(person)) for person in self.persons.values()],
             "visits": [visit_state(visit) for visit in self.visits.values()],
             "waiting": [visit_state(visit) for visit in self.waiting],
+            "aside": [visit_state(visit) for visit in self.aside],
             "count": self.count,
             "decided_s": self.decided_s,
             "recognition": self.recognition.to_state(),
@@ -345,6 +358,7 @@ class PersonBook:
         }
         self.visits = {v["track"]: visit_of(v) for v in state["visits"]}
         self.waiting = [visit_of(v) for v in state["waiting"]]
+        self.aside = [visit_of(v) for v in state["aside"]]
         self.count, self.decided_s = state["count"], state["decided_s"]
         self.recognition.restore(state["recognition"])
         self._gallery = None

@@ -231,7 +231,10 @@ class MultiCameraTracker:
         for closed in tracker.prune():
             if closed.person >= 0:
                 self._closed[plane][closed.number] = (closed.person, closed.seen_s)
-                self.book.ended(closed.number)
+                if closed.never:
+                    self.book.withdrawn(closed.number)
+                else:
+                    self.book.ended(closed.number)
 
     def _resume(self, plane: str, tracker: GroundTracker) -> None:
         """Tracks that were gone are back, because another belief has become the likeliest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class Visit:
         last_s, last_place_m, last_camera: its latest detection.
         settled: whether the decision is final.
         left: whom the track followed before it went over to somebody else.
+        before: the visits that this one goes on with, as they were.
     """
 
     track: int
@@ -80,6 +81,7 @@ class Visit:
     fresh: list[Chunk]
     settled: bool = False
     left: int = -1
+    before: list[Visit] = field(default_factory=list)
 
     def seen(
         self,
@@ -115,7 +117,11 @@ class Visit:
 
 
 def visit_state(visit: Visit) -> dict[str, Any]:
-    return {**vars(visit), "fresh": [dict(vars(chunk)) for chunk in visit.fresh]}
+    return {
+        **vars(visit),
+        "fresh": [dict(vars(chunk)) for chunk in visit.fresh],
+        "before": [visit_state(earlier) for earlier in visit.before],
+    }
 
 
 def visit_of(state: Mapping[str, Any]) -> Visit:
@@ -123,7 +129,8 @@ def visit_of(state: Mapping[str, Any]) -> Visit:
     chunks = [
         Chunk(**{**c, "place_m": tuple(c["place_m"]), "look": c["look"].copy()}) for c in state["fresh"]
     ]
-    return Visit(**{**state, **places, "look": state["look"].copy(), "fresh": chunks})
+    before = [visit_of(earlier) for earlier in state["before"]]
+    return Visit(**{**state, **places, "look": state["look"].copy(), "fresh": chunks, "before": before})
 
 
 def with_visit(person: Person, visit: Visit) -> Person:
