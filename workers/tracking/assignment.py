@@ -119,3 +119,41 @@ def _hungarian(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, result
     for j in range(1, m + 1):
         if matched[j] > 0:
             result[columns[j - 1]] = rows[matched[j] - 1]
+
+
+@compiled
+def own_gains(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(m,) nats that each matched box adds to the best total: its ratio less what the box is worth to others.
+
+    The prices are the smallest at which everybody is content with what they have (Demange, Gale and Sotomayor,
+    Multi-Item Auctions, 1986): who shares all their boxes with somebody else adds nothing.
+
+    Args:
+        values: (n, m) ratios; chosen: (m,) row of every box, or -1.
+    """
+    n, m = values.shape
+    prices, content = np.zeros(m), np.zeros(n)
+    rounds = 1 + (chosen >= 0).sum()
+    for _ in range(rounds):
+        for j in range(m):
+            if chosen[j] >= 0:
+                content[chosen[j]] = values[chosen[j], j] - prices[j]
+        settled = True
+        for j in range(m):
+            if chosen[j] < 0:
+                continue
+            bid = 0.0
+            for i in range(n):
+                if i != chosen[j] and values[i, j] > 0:
+                    bid = max(bid, values[i, j] - content[i])
+            bid = min(bid, values[chosen[j], j])
+            if bid > prices[j] + 1e-6:
+                prices[j] = bid
+                settled = False
+        if settled:
+            break
+    gains = np.zeros(m)
+    for j in range(m):
+        if chosen[j] >= 0:
+            gains[j] = values[chosen[j], j] - prices[j]
+    return gains

@@ -8,70 +8,21 @@ result is rated by the joint likelihood of all that the cameras showed and did n
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from workers.tracking.assignment import assign
+from workers.tracking.assignment import assign, own_gains
 from workers.tracking.cameras import Sights
 from workers.tracking.compiled import compiled
-from workers.tracking.likelihood import BoxModel, expectation, place, ratio, tell
+from workers.tracking.likelihood import BoxModel
+from workers.tracking.saying import Crowd, Sum, Told, clear, forget, pair_up, rate_view, tell_box
 from workers.tracking.views import Boxes
 
 # a start elsewhere is believed this many times as much as the prediction, for the first sweep
 START_TRUST = 8.0
 # somebody who is surely in view is overlooked at least this often
 LEAST_OVERLOOKED = 0.02
-# a box further to the side than this many deviations, slipped or not, is somebody else's
-REACH = 4.0
 # joint likelihoods of one person beyond this change nothing any more (nats)
 MOST_NATS = 50.0
-
-
-class Crowd(NamedTuple):
-    """The people of all hypotheses, one hypothesis after the other; T in all.
-
-    Attributes:
-        starts: (H + 1,) where each hypothesis' people begin.
-        precision: (T, 3, 3) inverse covariance of their predicted x, y, height.
-        first: (T,) bool, who chooses first; reluctance: (T,) nats by which a contested box is worth less to them.
-        exists: (T,) 0..1 how probably they are somebody.
-    """
-
-    starts: np.ndarray
-    precision: np.ndarray
-    first: np.ndarray
-    reluctance: np.ndarray
-    exists: np.ndarray
-
-
-class Pairs(NamedTuple):
-    """T people and the M boxes of the views they are in, before anything is decided.
-
-    Attributes:
-        errors: (T, M, 3) the boxes' edges less the figures', as shares of the figures' heights.
-        chances: (T, M) log odds that the person is found, what the detector doubts, and what appearance says (nats).
-        near: (T, M) bool, which boxes can be theirs at all.
-    """
-
-    errors: np.ndarray
-    chances: np.ndarray
-    near: np.ndarray
-
-
-class Told(NamedTuple):
-    """What the boxes say of T people.
-
-    Attributes:
-        boxes: (V, T) the box of each person in each view, or -1.
-        information, pull: (V, T, 3, 3), (V, T, 3) about x, y and height; see `likelihood.tell`.
-        gains: (V, T) nats by which the person explains the box better than anything else could, 0 without a box.
-    """
-
-    boxes: np.ndarray
-    information: np.ndarray
-    pull: np.ndarray
-    gains: np.ndarray
 
 
 @compiled
@@ -91,11 +42,11 @@ def search(
         (H, R, M) the person (row among T) of every box, or -1; (H, R) joint log-likelihoods against nobody at all.
     """
     H, R, M = len(crowd.starts) - 1, len(places), len(boxes.doubts)
-    pairs = _pairs(boxes, sights, crowd, looks, model)
+    pairs = pair_up(boxes, sights, crowd, looks, model)
     V, T = sights.inside.shape
     # room to think, cleared by whoever uses it
     told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
-    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    total = Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
     assigned, scores = np.full((H, R, M), -1), np.full((H, R), -np.inf)
     for h in range(H):
         begin, end = crowd.starts[h], crowd.starts[h + 1]
@@ -189,9 +140,9 @@ def explain(
 ) -> Told:  # fmt: skip
     """What (H, M) assignments, one for each hypothesis, say of everybody."""
     V, T = sights.inside.shape
-    pairs = _pairs(boxes, sights, crowd, looks, model)
+    pairs = pair_up(boxes, sights, crowd, looks, model)
     told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((V, T)))
-    total = _Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    total = Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
     for h in range(len(assigned)):
         begin, end = crowd.starts[h], crowd.starts[h + 1]
         # twice: each box is judged by what the others say
@@ -199,14 +150,14 @@ def explain(
             for v in range(V):
                 for box in range(boxes.starts[v], boxes.starts[v + 1]):
                     if assigned[h, box] >= 0:
-                        _tell_box(
+                        tell_box(
                             sights, crowd, pairs, told, total, v, assigned[h, box], box, dependence, 0.0,
                             total.pull, model,
                         )  # fmt: skip
         for v in range(V):
             m = boxes.starts[v + 1] - boxes.starts[v]
             values = np.empty((end - begin, m))
-            _rate(boxes, sights, crowd, pairs, told, total, v, begin, end, 0.0, total.pull, model, values)
+            rate_view(boxes, sights, crowd, pairs, told, total, v, begin, end, 0.0, total.pull, model, values)
             mine = assigned[h, boxes.starts[v] : boxes.starts[v + 1]]
             chosen = np.where(mine >= 0, mine - begin, -1)
             gains = own_gains(values, chosen)
@@ -214,48 +165,6 @@ def explain(
                 if mine[j] >= 0:
                     told.gains[v, mine[j]] = gains[j]
     return told
-
-
-class _Sum(NamedTuple):
-    """What all views together say of T people: (T, 3, 3) information and (T, 3) pull."""
-
-    information: np.ndarray
-    pull: np.ndarray
-
-
-@compiled
-def _pairs(boxes, sights, crowd, looks, model) -> Pairs:
-    V, T = sights.inside.shape
-    M = len(boxes.doubts)
-    pairs = Pairs(np.empty((T, M, 3)), np.empty((T, M)), np.zeros((T, M), np.bool_))
-    covariance, shift = np.empty((3, 3)), np.zeros(3)
-    for i in range(T):
-        place(crowd.precision[i], np.zeros(3), covariance, shift)
-        for v in range(V):
-            if not sights.inside[v, i]:
-                continue
-            rate, scale = sights.rate[v, i], sights.scale_px[v, i]
-            odds = np.log(rate / (1 - rate))
-            J = sights.jacobian[v, i]
-            spread = sights.variances[v, i, 0] * model.slipped_scale**2
-            for k in range(3):
-                for m in range(3):
-                    spread += J[0, k] * covariance[k, m] * J[0, m]
-            reach = REACH * np.sqrt(spread)
-            for box in range(boxes.starts[v], boxes.starts[v + 1]):
-                pairs.chances[i, box] = odds + boxes.doubts[box] + looks[i, box]
-                for k in range(3):
-                    pairs.errors[i, box, k] = boxes.edges_px[box, k] / scale - sights.edges[v, i, k]
-                pairs.near[i, box] = boxes.usable[box] and abs(pairs.errors[i, box, 0]) < reach
-    return pairs
-
-
-@compiled
-def _clear(told, total, begin, end) -> None:
-    """Nothing is said of a hypothesis' people."""
-    told.boxes[:, begin:end] = -1
-    total.information[begin:end] = 0.0
-    total.pull[begin:end] = 0.0
 
 
 @compiled
@@ -277,7 +186,7 @@ def _climb(
 ) -> None:
     """Sweep over the cameras until nothing changes; writes (M,) `assigned`."""
     V, n = len(told.boxes), end - begin
-    _clear(told, total, begin, end)
+    clear(told, total, begin, end)
     # a view is looked at again when another one changed since
     looked, changed, tick = np.full(V, -1), np.zeros(V, np.int64), 0
     for sweep in range(sweeps):
@@ -295,15 +204,15 @@ def _climb(
             tick += 1
             looked[v] = tick
             values = np.empty((n, m))
-            _rate(boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, values)
+            rate_view(boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, values)
             chosen = _choose(values, crowd, begin)
             for i in range(begin, end):
-                _forget(told, total, v, i)
+                forget(told, total, v, i)
             for j in range(m):
                 row = -1
                 if chosen[j] >= 0:
                     row = begin + chosen[j]
-                    _tell_box(
+                    tell_box(
                         sights,
                         crowd,
                         pairs,
@@ -323,94 +232,10 @@ def _climb(
 
 
 @compiled
-def _rate(boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, values) -> None:
-    """Write (n, m) ratios of a hypothesis' people with the boxes of view `v`, given what all other views say.
-
-    Those that cannot be above 0 are minus infinity.
-    """
-    first_box, m = boxes.starts[v], boxes.starts[v + 1] - boxes.starts[v]
-    covariance, shift, information, pull = np.empty((3, 3)), np.empty(3), np.empty((3, 3)), np.empty(3)
-    for i in range(begin, end):
-        near = False
-        for j in range(m):
-            values[i - begin, j] = -np.inf
-            near |= pairs.near[i, first_box + j]
-        if not near:
-            continue
-        _where(crowd, told, total, v, i, trust, places, information, pull)
-        place(information, pull, covariance, shift)
-        expected = expectation(sights.jacobian[v, i], sights.variances[v, i], shift, covariance)
-        cut = sights.feet_cut[v, i]
-        for j in range(m):
-            box = first_box + j
-            if pairs.near[i, box]:
-                error = pairs.errors[i, box]
-                found = ratio(expected, error[0], error[1], error[2], cut, pairs.chances[i, box], True, model)
-                values[i - begin, j] = found.value
-
-
-@compiled
-def _where(crowd, told, total, v, i, trust, places, information, pull) -> None:
-    """Write what is known of person `i` by the prediction and all views but `v`."""
-    known = told.boxes[v, i] >= 0
-    for k in range(3):
-        pull[k] = total.pull[i, k] - (told.pull[v, i, k] if known else 0.0)
-        for m in range(3):
-            precision = crowd.precision[i, k, m]
-            information[k, m] = precision * (1 + trust) + total.information[i, k, m]
-            if known:
-                information[k, m] -= told.information[v, i, k, m]
-            if trust > 0:
-                pull[k] += trust * precision * places[i, m]
-
-
-@compiled
-def _forget(told, total, v, i) -> None:
-    """Take out what view `v` said of person `i`."""
-    if told.boxes[v, i] < 0:
-        return
-    told.boxes[v, i] = -1
-    others = 0
-    for o in range(len(told.boxes)):
-        others += told.boxes[o, i] >= 0
-    for k in range(3):
-        # exactly nothing when nothing is left, whatever was added and taken away
-        total.pull[i, k] = total.pull[i, k] - told.pull[v, i, k] if others else 0.0
-        for m in range(3):
-            total.information[i, k, m] = (
-                total.information[i, k, m] - told.information[v, i, k, m] if others else 0.0
-            )
-
-
-@compiled
-def _tell_box(sights, crowd, pairs, told, total, v, i, box, dependence, trust, places, model) -> float:
-    """Write what a box says of its person; returns their ratio given what all other views say."""
-    covariance, shift, information, pull = np.empty((3, 3)), np.empty(3), np.empty((3, 3)), np.empty(3)
-    _where(crowd, told, total, v, i, trust, places, information, pull)
-    place(information, pull, covariance, shift)
-    expected = expectation(sights.jacobian[v, i], sights.variances[v, i], shift, covariance)
-    error = pairs.errors[i, box]
-    found = ratio(
-        expected, error[0], error[1], error[2], sights.feet_cut[v, i], pairs.chances[i, box], False, model
-    )
-    _forget(told, total, v, i)
-    told.boxes[v, i] = box
-    tell(
-        sights.jacobian[v, i], sights.variances[v, i], error, found.trust, found.feet_cut, dependence,
-        told.information[v, i], told.pull[v, i],
-    )  # fmt: skip
-    for k in range(3):
-        total.pull[i, k] += told.pull[v, i, k]
-        for m in range(3):
-            total.information[i, k, m] += told.information[v, i, k, m]
-    return found.value
-
-
-@compiled
 def _score(boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, assigned, result) -> None:
     """Write (n,) log-likelihoods of what all views show of a hypothesis' people: the chain rule, view after view."""
     V = len(told.boxes)
-    _clear(told, total, begin, end)
+    clear(told, total, begin, end)
     nats, hits = np.zeros(end - begin), np.zeros(end - begin, np.int64)
     for v in range(V):
         for i in range(begin, end):
@@ -419,7 +244,7 @@ def _score(boxes, sights, crowd, pairs, told, total, dependence, model, begin, e
         for box in range(boxes.starts[v], boxes.starts[v + 1]):
             i = assigned[box]
             if i >= 0:
-                nats[i - begin] += _tell_box(
+                nats[i - begin] += tell_box(
                     sights, crowd, pairs, told, total, v, i, box, dependence, 0.0, total.pull, model
                 )
                 hits[i - begin] += 1
@@ -447,41 +272,3 @@ def _choose(values: np.ndarray, crowd: Crowd, begin: int) -> np.ndarray:
             if taken[j] >= 0:
                 chosen[j] = taken[j]
     return chosen
-
-
-@compiled
-def own_gains(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """(m,) nats that each matched box adds to the best total: its ratio less what the box is worth to others.
-
-    The prices are the smallest at which everybody is content with what they have (Demange, Gale and Sotomayor,
-    Multi-Item Auctions, 1986): who shares all their boxes with somebody else adds nothing.
-
-    Args:
-        values: (n, m) ratios; chosen: (m,) row of every box, or -1.
-    """
-    n, m = values.shape
-    prices, content = np.zeros(m), np.zeros(n)
-    rounds = 1 + (chosen >= 0).sum()
-    for _ in range(rounds):
-        for j in range(m):
-            if chosen[j] >= 0:
-                content[chosen[j]] = values[chosen[j], j] - prices[j]
-        settled = True
-        for j in range(m):
-            if chosen[j] < 0:
-                continue
-            bid = 0.0
-            for i in range(n):
-                if i != chosen[j] and values[i, j] > 0:
-                    bid = max(bid, values[i, j] - content[i])
-            bid = min(bid, values[chosen[j], j])
-            if bid > prices[j] + 1e-6:
-                prices[j] = bid
-                settled = False
-        if settled:
-            break
-    gains = np.zeros(m)
-    for j in range(m):
-        if chosen[j] >= 0:
-            gains[j] = values[chosen[j], j] - prices[j]
-    return gains

@@ -1,20 +1,45 @@
 """Loops over people and boxes as machine code.
 
 Few people and few boxes make arrays so small that calling NumPy costs more than what it computes; the innermost loops
-of the tracker are compiled by Numba instead, once per machine: the result is kept beside the code.
+of the tracker are compiled by Numba instead, once for each machine and version: the result is kept beside the code, or
+where NUMBA_CACHE_DIR says.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 
+import numba
 from numba import njit
+
+HERE = Path(__file__).parent
+
+
+def _version() -> str:
+    """Of everything that is compiled: Numba itself notices no change of a function that another file calls."""
+    sources = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(HERE.glob("*.py")):
+        sources.update(path.read_bytes())
+    return sources.hexdigest()[:12]
+
+
+def _kept() -> bool:
+    """Whether there is a folder to keep the result in; if not, every process compiles for itself."""
+    folder = Path(numba.config.CACHE_DIR or HERE / "__pycache__") / f"spoton-tracking-{_version()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    numba.config.CACHE_DIR = str(folder)
+    return os.access(folder, os.W_OK)
+
+
+KEPT = _kept()
 
 
 def compiled(function: Callable) -> Callable:
     """Compile at the first call. Floating point as in NumPy: divisions by zero give infinity, order is kept."""
-    options = {"error_model": "numpy", "nogil": True, "fastmath": False}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # nowhere to keep the result: a read-only installation without a home
-        return njit(**options)(function)
+    return njit(cache=KEPT, error_model="numpy", nogil=True, fastmath=False)(function)

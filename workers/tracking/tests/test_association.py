@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workers.mapping.projection import PersonProjection
-from workers.tracking.assignment import assign
-from workers.tracking.association import Crowd, explain, own_gains, search
+from workers.tracking.assignment import assign, own_gains
+from workers.tracking.association import explain, search
 from workers.tracking.cameras import CameraBank, Sights
 from workers.tracking.likelihood import BoxModel
+from workers.tracking.saying import Crowd
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tests.people import NORTH, SOUTH
 from workers.tracking.views import Boxes, Seen, View, views_of

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +20,7 @@ from workers.tracking.similarity import RunningNormal, SimilarityScale
 from workers.tracking.tests.people import looks
 from workers.tracking.views import covered, crop_quality
 
+ROOT = Path(__file__).resolve().parents[3]
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 
 # -- assignment ----------------------------------------------------------------------------------------------
@@ -199,3 +205,31 @@ def test_impossible_settings_are_refused_by_name(values):
     (name,) = values
     with pytest.raises(ValueError, match=name):
         TrackerSettings(**values)
+
+
+# -- compiled loops --------------------------------------------------------------------------------------------
+
+
+def _run(code: str, **environment: str) -> str:
+    env = {**os.environ, **environment}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+ASSIGN = (
+    "import numpy as np; from workers.tracking.assignment import assign; "
+    "assign(np.array([[1.0, 2.0], [2.0, 9.0]])); print(sum(assign.stats.cache_hits.values()))"
+)
+
+
+def test_machine_code_is_kept_for_the_next_process(tmp_path):
+    assert _run(ASSIGN, NUMBA_CACHE_DIR=str(tmp_path)) == "0"
+    assert _run(ASSIGN, NUMBA_CACHE_DIR=str(tmp_path)) == "1"
+
+
+def test_and_where_it_cannot_be_kept_it_is_made_again(tmp_path):
+    """A folder that cannot be made, as on a read-only installation."""
+    (tmp_path / "file").write_text("")
+    nowhere = str(tmp_path / "file" / "below")
+    assert _run(ASSIGN, NUMBA_CACHE_DIR=nowhere) == "0"

@@ -1,0 +1,157 @@
+"""Who is there: what being found and not being found says about it, and when a track is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from workers.tracking.association import Told
+from workers.tracking.cameras import Sights
+from workers.tracking.hypotheses import Hypothesis
+from workers.tracking.likelihood import sureness
+from workers.tracking.scene import Scene
+from workers.tracking.settings import TrackerSettings
+from workers.tracking.tracks import Tracks
+
+# nobody is so well hidden that not being found says nothing at all
+LEAST_RATE = 0.1
+# a camera finds anybody in view at least this often, and by chance somebody whom it is blind for
+LEAST_FOUND, BLIND_FINDS = 0.01, 0.05
+# a box is somebody's own when they explain it better than anybody else by this much (nats)
+DISTINCT = 0.5
+# how sure anybody's existence or absence ever is
+LEAST_EXISTENCE, MOST_EXISTENCE = 0.01, 0.98
+
+
+def probability(evidence: np.ndarray) -> np.ndarray:
+    """(n,) 0..1 of (n,) nats."""
+    return np.clip(1 / (1 + np.exp(-evidence)), LEAST_EXISTENCE, MOST_EXISTENCE)
+
+
+def weigh(
+    people: Tracks,
+    sights: Sights,
+    told: Told,
+    scene: Scene,
+    time_s: float,
+    dt: float,
+    settings: TrackerSettings,
+) -> None:
+    """Evidence for who was found where nobody else explains the box, against who should have been seen."""
+    hit = told.boxes >= 0
+    scores = scene.scores[told.boxes] if len(scene.scores) else np.zeros(told.boxes.shape)
+    own = np.clip(told.gains / settings.own_nats, 0, 1)
+    found = -np.log(settings.chance) * own * sureness(scores, people.confirmed)
+    rate = np.maximum(sights.rate, LEAST_RATE)
+    silence = np.log((1 - rate) / (1 - settings.chance * rate))
+    change = np.where(hit, found, np.where(sights.inside, silence, 0.0)).sum(0)
+    # frames in quick succession are one opinion
+    share = 1 - np.exp(-dt / settings.evidence_memory_s)
+    _find_blind(people, sights, hit, scene, share)
+    people.findable = 1 - np.where(sights.inside, 1 - sights.rate, 1.0).prod(0)
+    people.evidence = np.minimum(
+        people.evidence + share * change - settings.doubt * dt, settings.evidence_cap
+    )
+    # boxes of somebody who is in doubt all the same do not show that they are there
+    people.seen_s[hit.any(0) & (people.evidence > settings.seen_evidence)] = time_s
+
+
+def less_by_blindness(
+    sights: Sights, people: Tracks, scene: Scene, dt: float, settings: TrackerSettings
+) -> Sights:
+    """The sights after `dt` seconds, with the rates at which cameras that may be blind for somebody find them."""
+    kept = np.exp(-dt / settings.blind_s)
+    people.blind = people.blind * kept + settings.blind * (1 - kept)
+    seeing = 1 - people.blind[:, scene.cameras].T
+    return sights._replace(rate=np.maximum(sights.rate * seeing, LEAST_FOUND))
+
+
+def _find_blind(people: Tracks, sights: Sights, hit: np.ndarray, scene: Scene, share: float) -> None:
+    """A camera that overlooks somebody once will soon do so again: clothes like the floor, a still person that has
+    become background, a pillar that nobody drew. From then on its silence says little."""
+    blind = people.blind[:, scene.cameras].T
+    rate = np.clip(sights.rate / np.maximum(1 - blind, 1e-3), 0.0, 0.99)
+    sees = np.where(hit, rate, 1 - rate) ** share
+    misses = np.where(hit, BLIND_FINDS, 1 - BLIND_FINDS) ** share
+    later = blind * misses / (blind * misses + (1 - blind) * sees)
+    people.blind[:, scene.cameras] = np.where(sights.inside, later, blind).T
+
+
+def close_pairs(
+    tracks: Tracks,
+    before: dict[tuple[int, int], float],
+    gains: np.ndarray,
+    dt: float,
+    settings: TrackerSettings,
+) -> dict[tuple[int, int], float]:
+    """How long pairs have been too close without any camera seeing both, each by a box of its own (s), by numbers.
+
+    Args:
+        before: the same an instant ago; gains: (V, n) as in `Told`.
+    """
+    if len(tracks) < 2:
+        return {}
+    gap = tracks.mean[:, None, :2] - tracks.mean[None, :, :2]
+    close = np.triu((gap**2).sum(2) < settings.merge_m**2, 1)
+    if not close.any():
+        return {}
+    for seen in gains > DISTINCT:
+        close &= ~(seen[:, None] & seen[None, :])
+    pairs = {}
+    for i, j in np.argwhere(close):
+        key = (int(tracks.number[i]), int(tracks.number[j]))
+        pairs[key] = before.get(key, 0.0) + dt
+    return pairs
+
+
+def with_merged(
+    hypotheses: Sequence[Hypothesis], settings: TrackerSettings
+) -> tuple[list[Hypothesis], set[int]]:
+    """The hypotheses, and for the likeliest ones also that two people who are very close are one.
+
+    Returns:
+        Them, and which of them go on with what is shown.
+    """
+    result, shown = list(hypotheses), {0}
+    for h, hypothesis in enumerate(hypotheses[: settings.merge_hypotheses]):
+        tracks = hypothesis.tracks
+        if len(tracks) < 2:
+            continue
+        gap2 = ((tracks.mean[:, None, :2] - tracks.mean[None, :, :2]) ** 2).sum(2)
+        gap2[np.diag_indices(len(tracks))] = np.inf
+        i, j = divmod(int(gap2.argmin()), len(tracks))
+        if gap2[i, j] >= settings.merge_m**2:
+            continue
+        # the older, confirmed one stays
+        i, j = sorted((i, j), key=lambda k: (not tracks.confirmed[k], tracks.number[k]))
+        if h == 0:
+            shown.add(len(result))
+        result.append(
+            Hypothesis(
+                tracks.take(np.delete(np.arange(len(tracks)), j)),
+                hypothesis.history,
+                hypothesis.close_pairs,
+                hypothesis.log_weight + float(np.log(1 - probability(tracks.evidence[j]))),
+            )
+        )
+    return result, shown
+
+
+def over(hypothesis: Hypothesis, time_s: float, settings: TrackerSettings) -> np.ndarray:
+    """(n,) bool, tracks that are over: too long unseen, false alarms, duplicates."""
+    tracks = hypothesis.tracks
+    unseen = time_s - tracks.seen_s
+    result = np.where(
+        tracks.confirmed,
+        (unseen > settings.coast_s) | (tracks.evidence < settings.lost),
+        (unseen > settings.tentative_s) | (tracks.evidence <= 0),
+    )
+    order = {int(number): i for i, number in enumerate(tracks.number)}
+    for (a, b), seconds in hypothesis.close_pairs.items():
+        if seconds >= settings.merge_s and a in order and b in order:
+            i, j = order[a], order[b]
+            if not result[i] and not result[j]:
+                # the older, confirmed one stays
+                result[j if tracks.confirmed[i] or not tracks.confirmed[j] else i] = True
+    return result
