@@ -1,5 +1,7 @@
 """Tracking on the ground plane and identities across cameras."""
 
+from workers.tracking.compiled import is_compiled
 from workers.tracking.tracker import BatchTracks, MultiCameraTracker
+from workers.tracking.warm import warm
 
-__all__ = ["BatchTracks", "MultiCameraTracker"]
+__all__ = ["BatchTracks", "MultiCameraTracker", "is_compiled", "warm"]

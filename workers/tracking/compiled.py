@@ -43,3 +43,8 @@ KEPT = _kept()
 def compiled(function: Callable) -> Callable:
     """Compile at the first call. Floating point as in NumPy: divisions by zero give infinity, order is kept."""
     return njit(cache=KEPT, error_model="numpy", nogil=True, fastmath=False)(function)
+
+
+def is_compiled() -> bool:
+    """Whether the loops were compiled on this machine before; loading them takes a second, compiling them a minute."""
+    return KEPT and any(Path(numba.config.CACHE_DIR).rglob("*.nbc"))

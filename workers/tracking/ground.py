@@ -132,7 +132,8 @@ class GroundTracker:
             tracks = people.take(mine)
             known = mine[tracks.confirmed]
             born = newcomers(
-                scene.boxes, proposed, sights, known, people.mean[known][:, SEEN], whose[c], alike, rates,
+                scene.boxes, proposed, sights, known, np.ascontiguousarray(people.mean[known][:, SEEN]),
+                whose[c], alike, rates,
                 scene.dependence, settings,
             )  # fmt: skip
             numbers = np.where(whose[c] >= 0, people.number[whose[c]], -1) if len(people) else whose[c].copy()
@@ -163,7 +164,7 @@ class GroundTracker:
         sure = people.confirmed | (people.evidence > settings.tier_evidence)
         return Crowd(
             starts=starts,
-            precision=precision,
+            precision=np.ascontiguousarray(precision),
             first=sure,
             reluctance=settings.doubt_conf * np.maximum(settings.doubt_from - people.evidence, 0.0),
             exists=existence.probability(people.evidence),

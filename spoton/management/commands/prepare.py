@@ -5,12 +5,22 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import BaseCommand, call_command
+from django.core.management.base import OutputWrapper
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 
+def compile_tracker(stdout: OutputWrapper) -> None:
+    """Once for each machine and version, before a task waits for it."""
+    from workers.tracking import is_compiled, warm
+
+    if not is_compiled():
+        stdout.write("Compiling the tracker: once, less than a minute")
+        warm()
+
+
 class Command(BaseCommand):
-    help = "Brings the database up to date; with --demo also the demo's footage, environments and user."
+    help = "Brings the database up to date, compiles the tracker; with --demo also the demo's footage and user."
 
     requires_system_checks = ()
 
@@ -25,5 +35,6 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
         # everything is served from where it lies; the folder only has to exist
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+        compile_tracker(self.stdout)
         if demo:
             call_command("demo_setup")

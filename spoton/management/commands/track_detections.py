@@ -45,4 +45,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error.filename}: {error.strerror}") from error
         except (EngineError, ValueError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{out}: {done.frames} frames, {done.rows} positions, {done.persons} persons")
+        self.stdout.write(
+            f"{out}: {done.frames} frames, {done.rows} positions, {done.persons} persons, "
+            f"{done.ms_per_frame:.1f} ms per frame"
+        )

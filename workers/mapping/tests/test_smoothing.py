@@ -11,6 +11,8 @@ from calibration.tests.cameras import quick
 from workers.mapping.kalman import SEEN, Motion, fuse
 from workers.mapping.smoothing import History, Step
 from workers.tracking import state as wire
+from workers.tracking.hypotheses import Hypothesis, from_state, to_state
+from workers.tracking.tracks import Tracks
 
 MOTION = Motion(speed=0.94, turn_s=7.0, height_drift=0.01)
 SIGMA_M = 0.3
@@ -178,10 +180,10 @@ def test_a_checkpoint_changes_nothing():
     history = History(MOTION)
     for step in steps[:15]:
         history.append(step)
-    data = wire.pack({"history": history.to_state()})
-    other = History(MOTION)
-    other.restore(wire.unpack(data)["history"])
-    assert wire.pack({"history": other.to_state()}) == data
+    data = wire.pack(to_state([Hypothesis(Tracks.none(), history)]))
+    (told,) = from_state(wire.unpack(data), History(MOTION))
+    assert wire.pack(to_state([told])) == data
+    other = told.history
     for one, two in zip(lagged(steps[15:], history=history), lagged(steps[15:], history=other), strict=True):
         assert (one[0].instant, one[0].time_s) == (two[0].instant, two[0].time_s)
         np.testing.assert_array_equal(one[1], two[1])
