@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ class Tracked:
     frames: int
     rows: int
     persons: int
-    # what association took for each frame (ms), files and compilation left out
-    ms_per_frame: float
+    # processor time of association for each frame (ms), files and compilation left out
+    ms_per_frame: float = field(default=0.0, compare=False)
 
 
 def track_detections(
@@ -46,6 +46,9 @@ def track_detections(
     out: Path,
     area: tuple[float, float, float, float] | None = None,
     lag_s: float = 1.0,
+    settings: TrackerSettings | None = None,
+    drop: float = 0.0,
+    seed: int = 0,
 ) -> Tracked:
     """Track and write `frame,id,x,y`.
 
@@ -54,6 +57,7 @@ def track_detections(
         fps: frames per second of the detections.
         area: x0, y0, x1, y1 (m): rows outside are left out.
         lag_s: positions are corrected by what the next so many seconds show; 0 writes what was known at once.
+        settings: others than the usual ones; drop: leave out this share of the detections, by the chance of `seed`.
 
     Raises:
         EngineError: a file is not what it should be; the message says where.
@@ -63,9 +67,11 @@ def track_detections(
         raise EngineError(f"fps must be above 0, got {fps}")
     views = read_cameras(cameras)
     rows = read_detections(detections, [view.camera for view in views])
-    tracker = MultiCameraTracker(views, TrackerSettings(lag_s=lag_s))
+    tracker = MultiCameraTracker(views, replace(settings or TrackerSettings(), lag_s=lag_s))
     warm()
     first, last = (min(rows), max(rows)) if rows else (0, -1)
+    if drop > 0:
+        rows = _without(rows, drop, seed)
     written, persons, spent_s = 0, set(), 0.0
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -166,6 +172,14 @@ def _detection(line: Mapping[str, str], cameras: list[str]) -> tuple[int, str, l
         norm = float(np.linalg.norm(embedding))
         embedding = [value / max(norm, 1e-12) for value in embedding]
     return int(frame), camera, [*box, score, *embedding]
+
+
+def _without(rows: Rows, share: float, seed: int) -> Rows:
+    rng = np.random.default_rng(seed)
+    return {
+        frame: {name: [row for row in found if rng.random() >= share] for name, found in cameras.items()}
+        for frame, cameras in rows.items()
+    }
 
 
 def _batches(
