@@ -11,10 +11,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tracking import observations, publish, schedule
-from tracking.identity import Identities
 from tracking.models import Batch, Checkpoint, ProcessingTask
 from tracking.planning import batch_instants, instant_time
-from tracking.record import TrackRows, record_tracks
+from tracking.record import Recorded, TrackRows, record_tracks
 
 Status = ProcessingTask.Status
 
@@ -103,7 +102,7 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
         batch = _batch_input(task, number, blobs)
         output = associate(batch)
         begun = time.perf_counter()
-        who = _record(task, batch, output)
+        recorded = _record(task, batch, output)
         record_ms = (time.perf_counter() - begun) * 1e3
         Batch.objects.create(
             task=task,
@@ -113,7 +112,7 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
             cameras=output.cameras,
             stages={"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)},
         )
-    publish.batch_committed(task=task, number=number, rows=output.rows, who=who, instants=batch.instants)
+    publish.batch_committed(task=task, number=number, recorded=recorded, instants=batch.instants)
     observations.discard(task_id=task_id, number=number, cameras=task.cameras)
     if batch.last:
         publish.task_changed(task_id=task_id)
@@ -141,8 +140,8 @@ def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> Batch
     )
 
 
-def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Identities:
-    who = record_tracks(task=task, rows=output.rows)
+def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Recorded:
+    recorded = record_tracks(task=task, rows=output.rows)
     if batch.last:
         Checkpoint.objects.filter(task=task).delete()
     else:
@@ -162,7 +161,7 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Ide
         going_on = ProcessingTask.objects.filter(pk=task.pk, status=Status.PROCESSING)
         going_on.update(status=Status.COMPLETED, finished_at=now)
         schedule.match_later(str(task.pk))
-    return who
+    return recorded
 
 
 def _totals(before: dict[str, Any], reports: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -107,6 +107,7 @@ def _cameras(
     for instant, frame, captured_at, camera, track_id, person, box, score, position in rows:
         fused = positions.get((instant, person)) if position is not None else None
         place = fused[:2] if fused else position
+        since_s = first_seen.get(person, captured_at)
         cameras[camera]["image_source"] = str(frame)
         cameras[camera]["tracks"].append(
             Track(
@@ -116,8 +117,8 @@ def _cameras(
                 confidence=round(score, 4),
                 map_coords=[round(v, 3) for v in place] if place else None,
                 is_focused=False,
-                detection_time=from_seconds(first_seen[person]),
-                tracking_duration=round(max(0.0, captured_at - first_seen[person]), 3),
+                detection_time=from_seconds(since_s),
+                tracking_duration=round(max(0.0, captured_at - since_s), 3),
             )
         )
     return cameras

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from itertools import chain, pairwise
 from typing import Any
@@ -26,13 +26,13 @@ def cut_path(
     instants: Sequence[int],
     times_s: Sequence[float],
     path_m: np.ndarray,
-    owners: Sequence[UUID],
+    owners: Sequence[tuple[UUID, UUID]],
     place: tuple[datetime, int, int] | None = None,
 ) -> list[Trajectory]:
-    """A path in parts, one per run of the same owner; unsaved, without origin.
+    """A path in parts, one per run of the same owner; unsaved.
 
     Args:
-        instants, times_s, path_m (n, 2), owners: one per point.
+        instants, times_s, path_m (n, 2), owners: one per point; an owner is (origin, person).
         place: where these points lie in a path: its start, the points before, its points in all. None: they are it.
     """
     start, offset, points = place or (utc(times_s[0]), 0, len(instants))
@@ -41,7 +41,8 @@ def cut_path(
     for begin, end in pairwise([0, *cuts, len(owners)]):
         part = Trajectory(
             task=task,
-            person_id=owners[begin],
+            origin_id=owners[begin][0],
+            person_id=owners[begin][1],
             started_at=utc(times_s[begin]),
             ended_at=utc(times_s[end - 1]),
             instants=list(instants[begin:end]),
@@ -80,15 +81,35 @@ def rewrite_paths(*, origin: UUID, owner_at: Callable[[float, int], tuple[UUID, 
             instants=instants,
             times_s=times_s,
             path_m=path_m,
-            owners=[person for _, person in owners],
+            owners=owners,
             place=(start, first.path_offset, points),
         )
         begins = [part.started_at for part in parts]
         Trajectory.objects.filter(task=task, origin_id=origin, started_at__in=begins).delete()
-        owner_of = dict(zip(instants, owners, strict=True))
-        for part in new:
-            part.origin_id = owner_of[part.instants[0]][0]
         Trajectory.objects.bulk_create(new)
+
+
+def drop_points(*, origin: UUID, instants: Set[int], **which: Any) -> None:
+    """Take these instants out of the origin's paths: somebody else's count there.
+
+    Args:
+        which: further conditions on the rows.
+    """
+    rows = Trajectory.objects.filter(origin_id=origin, **which).select_related("task")
+    for row in rows.order_by("started_at"):
+        kept = [i for i, instant in enumerate(row.instants) if instant not in instants]
+        if len(kept) == len(row.instants):
+            continue
+        Trajectory.objects.filter(task=row.task, origin_id=origin, started_at=row.started_at).delete()
+        if not kept:
+            continue
+        path_m = np.column_stack([row.x_m, row.y_m])[kept]
+        row.instants = [row.instants[i] for i in kept]
+        row.x_m, row.y_m = path_m.T.tolist()
+        row.length_m = length_m(path_m)
+        row.path_offset += kept[0] if row.path_points is not None else 0
+        row.started_at, row.ended_at = (utc(instant_time(row.task, row.instants[i])) for i in (0, -1))
+        Trajectory.objects.bulk_create([row])
 
 
 def _paths(rows: list[Trajectory]) -> list[list[Trajectory]]:

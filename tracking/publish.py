@@ -14,10 +14,9 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from tracking.identity import Identities
 from tracking.messages import TrackingUpdate, tracking_updates
 from tracking.models import ProcessingTask
-from tracking.record import TrackRows
+from tracking.record import Recorded
 from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
@@ -39,13 +38,17 @@ def last_key(task_id: Any) -> str:
 
 
 def batch_committed(
-    *, task: ProcessingTask, number: int, rows: TrackRows, who: Identities, instants: list[int]
+    *, task: ProcessingTask, number: int, recorded: Recorded, instants: list[int]
 ) -> list[TrackingUpdate]:
     """Keep the batch's updates and notify the task's group. Failing here loses a notice, never a row."""
     updates: list[TrackingUpdate] = []
     try:
         updates = tracking_updates(
-            task=task, rows=rows, who=who, instants=instants, processed_at=timezone.now()
+            task=task,
+            rows=recorded.rows,
+            who=recorded.who,
+            instants=instants,
+            processed_at=timezone.now(),
         )
         pipeline = redis_client().pipeline(transaction=False)
         pipeline.set(updates_key(task.pk, number), json.dumps(updates), ex=UPDATES_TTL_SECONDS)

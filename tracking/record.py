@@ -1,23 +1,34 @@
 """Record: the engine's rows to PostgreSQL by COPY, within the caller's transaction.
 
 Rows go to whom the engine's persons are by now (`tracking.identity`): as long as nobody decided otherwise, the
-person whose id the engine gave.
+person whose id the engine gave. What it has revised since is renamed (`tracking.renaming`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
 
 from tracking.identity import Identities, lock_for_writing
 from tracking.models import ProcessingTask, Trajectory
-from tracking.paths import cut_path
+from tracking.paths import cut_path, drop_points
 from tracking.planning import utc
+from tracking.renaming import (
+    follow_persons,
+    forget_nobody,
+    named_rows,
+    persons_lock,
+    persons_renamed,
+    rename_recorded,
+    renames_of,
+)
 
 
 class PersonRow(Protocol):
@@ -38,38 +49,62 @@ class TrackRows(Protocol):
     positions: list[tuple]
     trajectories: list[tuple]
     persons: list[Any]
+    renamed: list[tuple]
 
 
-def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> Identities:
-    """Write all rows of a batch. The same rows written for the same task are the same bytes.
+@dataclass(frozen=True)
+class Recorded:
+    """For those who tell of a batch: its rows as they were written, and who the persons are."""
 
-    Returns:
-        Who the batch's persons are, for those who tell of the rows.
+    rows: TrackRows
+    who: Identities
+
+
+@transaction.atomic
+def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> Recorded:
+    """Write all rows of a batch, and rename what the engine has revised.
+
+    The same rows written for the same task are the same bytes.
     """
     lock_for_writing(task.environment_id)
     who = identities(task, rows)
+    renames = renames_of(task, rows)
+    rename_recorded(task, renames, who)
+    rows = named_rows(rows, renames)
     camera_ids = {c["camera"]: c["camera_id"] for c in task.plan["cameras"]}
     boxes = [*rows.detections, *rows.bridged]
     positions, spare = who.surest(rows.positions)
     with connection.cursor() as cursor:
-        _upsert_persons(cursor, task, rows.persons, boxes, who)
         _copy(cursor, "tracking_detection", _DETECTION, _detections(task, boxes, who, camera_ids))
         _copy(cursor, "tracking_position", _POSITION, _positions(task, positions, who))
         if spare:
             _copy(cursor, "tracking_spareposition", _POSITION, _positions(task, spare, who, spare=True))
+    taken_over = {rename.new for rename in renames if rename.on_map}
     for number, instants, times_s, path_m in rows.trajectories:
-        owners = [who.person(number, time_s) for time_s in times_s]
+        owners = [(who.origins[number], who.person(number, time_s)) for time_s in times_s]
+        if number in taken_over:
+            drop_points(
+                origin=who.origins[number], instants=set(instants), task=task, ended_at__gte=utc(times_s[0])
+            )
         parts = cut_path(task=task, instants=instants, times_s=times_s, path_m=path_m, owners=owners)
-        for part in parts:
-            part.origin_id = who.origins[number]
         Trajectory.objects.bulk_create(parts)
-    return who
+    seen = list(_seen(rows, who))
+    # persons after their rows: when the renamed were seen follows from all of these
+    persons_lock([*persons_renamed(renames, who), *(person for person, *_ in seen)])
+    if renames:
+        follow_persons(task, renames, who)
+    with connection.cursor() as cursor:
+        _upsert_persons(cursor, task, rows, seen, who)
+    if renames:
+        forget_nobody(task, renames, who)
+    return Recorded(rows, who)
 
 
 def identities(task: ProcessingTask, rows: TrackRows) -> Identities:
     """Who the persons of these rows are."""
     numbers = {p.number for p in rows.persons} | {t[0] for t in rows.trajectories}
     numbers |= {row[5] for row in rows.detections} | {row[5] for row in rows.bridged}
+    numbers |= {number for _, old, new, _ in rows.renamed for number in (old, new)}
     return Identities(task, numbers | {row[2] for row in rows.positions})
 
 
@@ -136,16 +171,23 @@ def _copy(cursor: Any, table: str, columns: Sequence[str], rows: Iterable[tuple]
 
 
 def _upsert_persons(
-    cursor: Any, task: ProcessingTask, persons: Sequence[PersonRow], boxes: Sequence[tuple], who: Identities
+    cursor: Any,
+    task: ProcessingTask,
+    rows: TrackRows,
+    seen: Sequence[tuple[UUID, datetime, datetime]],
+    who: Identities,
 ) -> None:
-    # sorted by id: two tasks that see the same persons lock their rows in the same order
-    seen = sorted(_seen(persons, boxes, who), key=lambda span: span[0])
     cursor.executemany(
         "INSERT INTO tracking_person (id, environment_id, first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (id) DO UPDATE SET"
         " first_seen_at = LEAST(tracking_person.first_seen_at, EXCLUDED.first_seen_at),"
         " last_seen_at = GREATEST(tracking_person.last_seen_at, EXCLUDED.last_seen_at)",
-        [(person, task.environment_id, first, last) for person, first, last in seen],
+        [(person, task.environment_id, first, last) for person, first, last in sorted(seen)],
+    )
+    cursor.executemany(
+        "INSERT INTO tracking_person (id, environment_id, first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (id) DO NOTHING",
+        [(person, task.environment_id, *span) for person, span in sorted(_late(rows, who).items())],
     )
     embedder = task.choices["embedder"]["chosen"]
     cursor.executemany(
@@ -158,26 +200,38 @@ def _upsert_persons(
                 task.pk, who.origins[p.number], who.person(p.number, p.last_s), embedder, _vector(p.appearance),
                 p.weight, utc(p.last_s),
             )
-            for p in sorted(persons, key=lambda p: who.origins[p.number])
+            for p in sorted(rows.persons, key=lambda p: who.origins[p.number])
             if p.weight > 0 and len(p.appearance)
         ],
     )  # fmt: skip
 
 
-def _seen(
-    persons: Sequence[PersonRow], boxes: Sequence[tuple], who: Identities
-) -> Iterable[tuple[UUID, datetime, datetime]]:
+def _seen(rows: TrackRows, who: Identities) -> Iterable[tuple[UUID, datetime, datetime]]:
     """(person, first, last) as the engine knows it; of those who were split, what this batch saw."""
-    for p in persons:
-        pieces = who.pieces(p.number)
-        if len(pieces) == 1:
+    boxes = [(row[5], row[2]) for row in (*rows.detections, *rows.bridged)]
+    for p in rows.persons:
+        pieces, moments = who.pieces(p.number), boxes
+        if not math.isfinite(p.last_s):
+            # whom the engine gave up: it knows nothing of them any more, but here are their rows
+            moments = [*boxes, *((row[2], row[1]) for row in rows.positions)]
+        elif len(pieces) == 1:
             yield pieces[0][1], utc(p.first_s), utc(p.last_s)
             continue
         times: dict[UUID, list[float]] = {}
-        for row in boxes:
-            if row[5] == p.number:
-                times.setdefault(who.person(p.number, row[2]), []).append(row[2])
+        for number, time_s in moments:
+            if number == p.number:
+                times.setdefault(who.person(number, time_s), []).append(time_s)
         yield from ((person, utc(min(found)), utc(max(found))) for person, found in times.items())
+
+
+def _late(rows: TrackRows, who: Identities) -> dict[UUID, tuple[datetime, datetime]]:
+    """When those were there of whom paths and boxes come late; who they are may be nobody by now."""
+    moments = [(number, time_s) for number, _, times_s, _ in rows.trajectories for time_s in times_s]
+    moments += [(row[5], row[2]) for row in rows.bridged]
+    times: dict[UUID, list[float]] = {}
+    for number, time_s in moments:
+        times.setdefault(who.person(number, time_s), []).append(time_s)
+    return {person: (utc(min(found)), utc(max(found))) for person, found in times.items()}
 
 
 def _vector(appearance: np.ndarray) -> str:

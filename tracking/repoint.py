@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -32,13 +33,38 @@ def follow(*, origins: Iterable[UUID], persons: Iterable[UUID]) -> None:
             for since, end, person in spans(pieces):
                 place = {"origin": origin, "since": since, "end": end, "person": person, "persons": persons}
                 cursor.execute(_MOVE_DETECTIONS, place)
-                for statement in _MOVE_POSITIONS:
-                    cursor.execute(statement, place)
+            move_positions(cursor, origin=origin, pieces=pieces, persons=persons)
             for row in Appearance.objects.filter(origin_id=origin).defer("vector"):
                 row.person_id = person_at(pieces, row.seen_at)
                 row.save(update_fields=["person"])
             rewrite_paths(origin=origin, owner_at=partial(_owner, origin, pieces))
-        cursor.execute(_RESTORE_SPARES, {"persons": persons})
+        restore_spares(cursor, persons)
+
+
+def move_positions(
+    cursor: Any,
+    *,
+    origin: UUID,
+    pieces: Pieces,
+    persons: Sequence[UUID],
+    not_before: datetime | None = None,
+) -> None:
+    """Give the origin's positions to whom the pieces say; of two at an instant the surer one counts.
+
+    Args:
+        persons: all those to whom they may belong now, or will.
+        not_before: earlier ones are right already.
+    """
+    for since, end, person in spans(pieces):
+        begin = max(filter(None, [since, not_before]), default=None)
+        place = {"origin": origin, "since": begin, "end": end, "person": person, "persons": persons}
+        for statement in _MOVE_POSITIONS:
+            cursor.execute(statement, place)
+
+
+def restore_spares(cursor: Any, persons: Sequence[UUID]) -> None:
+    """Bring back positions of these persons that nothing surer is in the way of any more."""
+    cursor.execute(_RESTORE_SPARES, {"persons": persons})
 
 
 def _owner(origin: UUID, pieces: Pieces, time_s: float, instant: int) -> tuple[UUID, UUID]:

@@ -117,6 +117,7 @@ class Rows:
     trajectories: list[tuple] = field(default_factory=list)
     persons: list[Person] = field(default_factory=list)
     bridged: list[tuple] = field(default_factory=list)
+    renamed: list[tuple] = field(default_factory=list)
 
 
 @dataclass

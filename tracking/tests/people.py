@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 from django.utils import timezone
 
 from environments.models import Environment
-from tracking.identity import Identities
 from tracking.models import (
     Appearance,
     Detection,
@@ -23,7 +23,7 @@ from tracking.models import (
     Trajectory,
 )
 from tracking.planning import person_id
-from tracking.record import record_tracks
+from tracking.record import Recorded, record_tracks
 from tracking.services import task_start
 from tracking.tests.factories import FPS, START, Rows, prepared
 from tracking.tests.factories import Person as Seen
@@ -33,12 +33,13 @@ LOOK = (1.0, 0.0, 0.0)
 
 @dataclass
 class Walk:
-    """Somebody whom the engine calls `number` walks east at 1 m/s, seen by one camera as track `number`.
+    """Somebody whom the engine calls `number` walks east at 1 m/s, seen by one camera.
 
     Attributes:
         first, last: instants, both included.
         x_m: map x at instant 0; y_m: map y.
         sigma_m: of the positions.
+        track: the camera's track id; None: `number`.
     """
 
     number: int
@@ -51,11 +52,12 @@ class Walk:
     weight: float = 10.0
     sigma_m: float = 0.1
     path: bool = True
+    track: int | None = None
 
 
-def write(task: ProcessingTask, *walks: Walk) -> Identities:
+def write(task: ProcessingTask, *walks: Walk, renamed: Sequence[tuple] = ()) -> Recorded:
     """One batch with these walks, as `record_tracks` gets it from the engine."""
-    rows = Rows()
+    rows = Rows(renamed=list(renamed))
     begin = task.start.timestamp()
     for walk in walks:
         instants = list(range(walk.first, walk.last + 1))
@@ -63,8 +65,9 @@ def write(task: ProcessingTask, *walks: Walk) -> Identities:
         xs = walk.x_m + np.array(instants) / FPS
         for instant, time_s, x in zip(instants, times.tolist(), xs.tolist(), strict=True):
             box = (100 * x, 100 * walk.y_m, 100 * x + 40, 100 * walk.y_m + 80)
+            track = walk.number if walk.track is None else walk.track
             rows.detections.append(
-                (instant, instant, time_s, walk.camera, walk.number, walk.number, box, 0.9, (x, walk.y_m))
+                (instant, instant, time_s, walk.camera, track, walk.number, box, 0.9, (x, walk.y_m))
             )
             rows.positions.append((instant, time_s, walk.number, x, walk.y_m, 1.0, 0.0, walk.sigma_m))
         if walk.path:

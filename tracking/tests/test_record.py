@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from django.db import connection
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from django.db.utils import IntegrityError
+from psycopg.errors import UniqueViolation
 
 from tracking.models import Appearance, Detection, Person, Position, Trajectory
 from tracking.planning import person_id
@@ -75,6 +76,18 @@ def test_a_persons_span_only_grows(task):
     assert [(t - START).total_seconds() for t in (row.first_seen_at, row.last_seen_at)] == [2, 9]
 
 
+def test_of_whom_the_engine_gave_up_the_rows_tell(task):
+    """A track that turned out never to have been, after its first rows."""
+    rows = Rows(
+        detections=[detection(3), detection(4)],
+        positions=[(5, AT + 0.5, 1, 1.0, 2.0, 0.5, -0.5, 0.125)],
+        persons=[seen(last=-np.inf, weight=0.0)],
+    )
+    record_tracks(task=task, rows=rows)
+    row = Person.objects.get()
+    assert [(t - START).total_seconds() for t in (row.first_seen_at, row.last_seen_at)] == [0.312345, 0.5]
+
+
 def test_appearances_are_unit_vectors_and_the_last_one_stays(task):
     record_tracks(task=task, rows=Rows(persons=[seen(appearance=(0.0, 1.0))]))
     record_tracks(task=task, rows=Rows(persons=[seen(appearance=(30.0, 40.0), weight=2.5)]))
@@ -111,5 +124,5 @@ def test_a_detection_is_written_once(task):
 @pytest.mark.django_db(transaction=True)
 def test_rows_of_nobody_are_refused(task):
     """A detection whose person is not written would be found by no query."""
-    with pytest.raises(ForeignKeyViolation):
+    with pytest.raises(IntegrityError, match="foreign key"):
         record_tracks(task=task, rows=Rows(detections=[detection()]))
