@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from workers.mapping.projection import PersonProjection
 from workers.mapping.smoothing import Step
 from workers.observations import Observations
 from workers.tracking import state as wire
+from workers.tracking.batch import BatchTracks, rename_rows
 from workers.tracking.filling import Box, Filling
 from workers.tracking.ground import GroundTracker
 from workers.tracking.identities import PersonBook, Renamed
@@ -20,7 +21,6 @@ from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracklets import Tracklets
 from workers.tracking.views import Seen
-from workers.tracking.visits import Person
 
 MAP = "map"
 # how fast a person's height may change (m per square root of a second): hardly on the map (bending, hats), but in
@@ -37,34 +37,6 @@ class CameraView:
     camera: str
     image_size: tuple[int, int]
     model: CameraModel | None
-
-
-@dataclass
-class BatchTracks:
-    """What one batch adds. Rows as tuples, in a fixed order; `person` is the number within the task.
-
-    Attributes:
-        detections: (instant, frame, captured_at, camera, track_id, person, box_px (4), score, position_m or None).
-        bridged: like detections, for earlier instants: boxes of people who were not sure yet when they were seen,
-            and, with score 0 and no position, of people whom a camera overlooked.
-        positions: (instant, time_s, person, x_m, y_m, vx, vy, sigma_m), as known at that instant.
-        corrected: (instant, time_s, person, x_m, y_m), as known `lag_s` later: smoothed, false alarms left out,
-            people shown from their first detection on.
-        trajectories: (person, instants, times_s, positions_m (n, 2)), the corrected positions of tracks that closed.
-        persons: those seen in this batch.
-        renamed: (since, from_person, to_person, cameras): decisions that were revised, to be applied in this order to
-            rows that are written already: from that instant on, detections of these cameras that were recorded as
-            one person are another's; positions and trajectories as well where the cameras are calibrated. Rows of
-            this batch may still carry the earlier person.
-    """
-
-    detections: list[tuple] = field(default_factory=list)
-    bridged: list[tuple] = field(default_factory=list)
-    positions: list[tuple] = field(default_factory=list)
-    corrected: list[tuple] = field(default_factory=list)
-    trajectories: list[tuple] = field(default_factory=list)
-    persons: list[Person] = field(default_factory=list)
-    renamed: list[tuple] = field(default_factory=list)
 
 
 class MultiCameraTracker:
@@ -291,14 +263,34 @@ class MultiCameraTracker:
             touched.add(int(tracks.person[i]))
 
     def _rename(self, changes: list[Renamed], result: BatchTracks, touched: set[int]) -> None:
-        """Live tracks go on under another person's number."""
+        """Live tracks go on under another person's number, and so do rows that were not handed out yet."""
         for change in changes:
+            cameras = tuple(self._members[change.plane])
             self._trackers[change.plane].rename(change.track, change.new)
-            if change.track in self._paths:
-                self._paths[change.track] = (change.new, self._paths[change.track][1])
             self._tracklets.renamed(change.track, change.new)
+            closed = self._closed[change.plane]
+            for number, (person, seen_s) in closed.items():
+                if person == change.old:
+                    closed[number] = (change.new, seen_s)
+            if change.plane == MAP:
+                self._rename_paths(change, result)
+            rename_rows(result, change, cameras, on_map=change.plane == MAP)
             touched.add(change.new)
-            result.renamed.append((change.since, change.old, change.new, tuple(self._members[change.plane])))
+            result.renamed.append((change.since, change.old, change.new, cameras))
+
+    def _rename_paths(self, change: Renamed, result: BatchTracks) -> None:
+        """The open trajectories of a person go on as another's; what was before stays."""
+        for number, (person, path) in list(self._paths.items()):
+            if person != change.old:
+                continue
+            before = [row for row in path if row[0] < change.since]
+            if before and len(before) < len(path):
+                self._paths[number] = (person, before)
+                self._close_path(number, result)
+            if len(before) < len(path):
+                self._paths[number] = (change.new, path[len(before) :])
+            elif number == change.track:
+                self._close_path(number, result)
 
     def _record_view(self, view, numbers, person_of, instant, time_s, observed, frame, result) -> None:
         on_map = self._plane_of[view.camera] == MAP

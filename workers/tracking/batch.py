@@ -1,0 +1,58 @@
+"""What a batch adds: rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from workers.tracking.identities import Renamed
+from workers.tracking.visits import Person
+
+
+@dataclass
+class BatchTracks:
+    """What one batch adds. Rows as tuples, in a fixed order; `person` is the number within the task.
+
+    Attributes:
+        detections: (instant, frame, captured_at, camera, track_id, person, box_px (4), score, position_m or None).
+        bridged: like detections, for earlier instants: boxes of people who were not sure yet when they were seen,
+            and, with score 0 and no position, of people whom a camera overlooked.
+        positions: (instant, time_s, person, x_m, y_m, vx, vy, sigma_m), as known at that instant.
+        corrected: (instant, time_s, person, x_m, y_m), as known `lag_s` later: smoothed, false alarms left out,
+            people shown from their first detection on.
+        trajectories: (person, instants, times_s, positions_m (n, 2)), the corrected positions of tracks that closed.
+        persons: those seen in this batch.
+        renamed: (since, from_person, to_person, cameras): decisions that were revised, to be applied in this order to
+            rows that are written already: from that instant on, detections of these cameras that were recorded as
+            one person are another's; positions and trajectories as well where the cameras are calibrated. Rows of
+            this batch may still carry the earlier person.
+    """
+
+    detections: list[tuple] = field(default_factory=list)
+    bridged: list[tuple] = field(default_factory=list)
+    positions: list[tuple] = field(default_factory=list)
+    corrected: list[tuple] = field(default_factory=list)
+    trajectories: list[tuple] = field(default_factory=list)
+    persons: list[Person] = field(default_factory=list)
+    renamed: list[tuple] = field(default_factory=list)
+
+
+def rename_rows(rows: BatchTracks, change: Renamed, cameras: tuple[str, ...], on_map: bool) -> None:
+    """Give rows of `change.old` from `change.since` on, in these cameras and perhaps on the map, their new person."""
+
+    def renamed(row: tuple, place: int) -> tuple:
+        if row[0] >= change.since and row[place] == change.old:
+            return (*row[:place], change.new, *row[place + 1 :])
+        return row
+
+    for boxes in (rows.detections, rows.bridged):
+        boxes[:] = [renamed(row, 5) if row[3] in cameras else row for row in boxes]
+    if on_map:
+        for places in (rows.positions, rows.corrected):
+            moved = {row[0] for row in places if row[0] >= change.since and row[2] == change.old}
+            # nobody is at two places at once: the track that goes on counts
+            kept = [row for row in places if row[0] not in moved or row[2] != change.new]
+            places[:] = [renamed(row, 2) for row in kept]
+        rows.trajectories[:] = [
+            (change.new, *path[1:]) if path[0] == change.old and path[1][0] >= change.since else path
+            for path in rows.trajectories
+        ]
