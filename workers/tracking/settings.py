@@ -73,8 +73,8 @@ class TrackerSettings:
     # existence is doubted this much per second without any box (nats/s)
     doubt: float = 0.3
     # a camera is blind for a certain person with this probability, and for about so long (s)
-    blind: float = 0.1
-    blind_s: float = 10.0
+    blind: float = 0.05
+    blind_s: float = 4.0
     # nobody is born within somebody: what that costs at distance 0 (nats)
     birth_repulsion: float = 6.3
     # two tracks closer than this, never seen apart by one camera for `merge_s`, are one person (m, s)

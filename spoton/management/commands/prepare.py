@@ -20,7 +20,9 @@ def compile_tracker(stdout: OutputWrapper) -> None:
 
 
 class Command(BaseCommand):
-    help = "Brings the database up to date, compiles the tracker; with --demo also the demo's footage and user."
+    help = (
+        "Brings the database up to date, compiles the tracker; with --demo also the demo's footage and user."
+    )
 
     requires_system_checks = ()
 
