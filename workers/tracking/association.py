@@ -266,7 +266,7 @@ def _choose(values: np.ndarray, crowd: Crowd, begin: int) -> np.ndarray:
                 for j in range(m):
                     # a match must be likelier than two separate explanations: a ratio above 1
                     if chosen[j] < 0 and values[i, j] > 0:
-                        worth[i, j] = max(values[i, j] - crowd.reluctance[begin + i], 1e-3)
+                        worth[i, j] = values[i, j]
         taken = assign(worth)
         for j in range(m):
             if taken[j] >= 0:

@@ -108,34 +108,25 @@ def close_pairs(
 def with_merged(
     hypotheses: Sequence[Hypothesis], settings: TrackerSettings
 ) -> tuple[list[Hypothesis], set[int]]:
-    """The hypotheses, and for the likeliest ones also that two people who are very close are one.
+    """The hypotheses, and one more: that the two who are closest in the likeliest one are one person.
 
     Returns:
         Them, and which of them go on with what is shown.
     """
-    result, shown = list(hypotheses), {0}
-    for h, hypothesis in enumerate(hypotheses[: settings.merge_hypotheses]):
-        tracks = hypothesis.tracks
-        if len(tracks) < 2:
-            continue
-        gap2 = ((tracks.mean[:, None, :2] - tracks.mean[None, :, :2]) ** 2).sum(2)
-        gap2[np.diag_indices(len(tracks))] = np.inf
-        i, j = divmod(int(gap2.argmin()), len(tracks))
-        if gap2[i, j] >= settings.merge_m**2:
-            continue
-        # the older, confirmed one stays
-        i, j = sorted((i, j), key=lambda k: (not tracks.confirmed[k], tracks.number[k]))
-        if h == 0:
-            shown.add(len(result))
-        result.append(
-            Hypothesis(
-                tracks.take(np.delete(np.arange(len(tracks)), j)),
-                hypothesis.history,
-                hypothesis.close_pairs,
-                hypothesis.log_weight + float(np.log(1 - probability(tracks.evidence[j]))),
-            )
-        )
-    return result, shown
+    best, tracks = hypotheses[0], hypotheses[0].tracks
+    if len(tracks) < 2:
+        return list(hypotheses), {0}
+    gap2 = ((tracks.mean[:, None, :2] - tracks.mean[None, :, :2]) ** 2).sum(2)
+    gap2[np.diag_indices(len(tracks))] = np.inf
+    i, j = divmod(int(gap2.argmin()), len(tracks))
+    if gap2[i, j] >= settings.merge_m**2:
+        return list(hypotheses), {0}
+    # the older, confirmed one stays
+    i, j = sorted((i, j), key=lambda k: (not tracks.confirmed[k], tracks.number[k]))
+    others = tracks.take(np.delete(np.arange(len(tracks)), j))
+    weight = best.log_weight + float(np.log(1 - probability(tracks.evidence[j])))
+    merged = Hypothesis(others, best.history, best.close_pairs, weight)
+    return [*hypotheses, merged], {0, len(hypotheses)}
 
 
 def over(hypothesis: Hypothesis, time_s: float, settings: TrackerSettings) -> np.ndarray:

@@ -159,14 +159,11 @@ class GroundTracker:
         return scene.views, scene.boxes.split(numbers_of[kept[0]]), next_number + len(born_at)
 
     def _crowd(self, people: Tracks, starts: np.ndarray) -> Crowd:
-        settings = self.settings
         precision, _ = inverse_3x3(people.covariance[:, SEEN[:, None], SEEN])
-        sure = people.confirmed | (people.evidence > settings.tier_evidence)
         return Crowd(
             starts=starts,
             precision=np.ascontiguousarray(precision),
-            first=sure,
-            reluctance=settings.doubt_conf * np.maximum(settings.doubt_from - people.evidence, 0.0),
+            first=people.confirmed,
             exists=existence.probability(people.evidence),
         )
 

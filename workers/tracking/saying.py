@@ -19,14 +19,13 @@ class Crowd(NamedTuple):
     Attributes:
         starts: (H + 1,) where each hypothesis' people begin.
         precision: (T, 3, 3) inverse covariance of their predicted x, y, height.
-        first: (T,) bool, who chooses first; reluctance: (T,) nats by which a contested box is worth less to them.
+        first: (T,) bool, who chooses first.
         exists: (T,) 0..1 how probably they are somebody.
     """
 
     starts: np.ndarray
     precision: np.ndarray
     first: np.ndarray
-    reluctance: np.ndarray
     exists: np.ndarray
 
 

@@ -20,6 +20,8 @@ class TrackerSettings:
     noise_feet: float = 0.04
     noise_head: float = 0.05
     noise_px: float = 1.5
+    # so many boxes those deviations are worth, before a camera's own boxes tell better
+    noise_prior: float = 100.0
     # a detector errs the same way for about this long (s): frames in quick succession tell less than they seem to
     noise_memory_s: float = 0.24
     # this share of boxes is off by this many times more
@@ -40,14 +42,6 @@ class TrackerSettings:
     # -- association
     # cameras are gone through this often, each against what the others say
     sweeps: int = 3
-    noise_prior: float = 100.0
-    noise_dep: float = 3.7
-    seen_evidence: float = 0.5
-    doubt_conf: float = 1e-4
-    doubt_from: float = 4.0
-    tier_evidence: float = 100.0
-    doubt_weight: float = 0.5
-    doubt_tent: float = 0.1
     # explanations are kept until they are this much less likely than the best (nats), at most so many, and each is
     # sought from so many starts
     hypotheses: int = 5
@@ -55,13 +49,14 @@ class TrackerSettings:
     hypothesis_nats: float = 12.0
     # another explanation is shown when it is this much likelier than the present one (nats)
     stay_nats: float = 6.0
-    merge_hypotheses: int = 1
     # a newcomer must explain this much (nats) before it makes a hypothesis likelier
     birth_nats: float = 2.0
     # -- existence: evidence in nats, shown from `confirm` on; the cap lets ghosts die soon
     confirm: float = 3.0
     evidence_cap: float = 4.0
     lost: float = -4.0
+    # boxes of somebody in more doubt than this (nats) do not show that they are there
+    seen_evidence: float = 0.5
     # a track that is nobody finds a box this often
     chance: float = 0.1
     # a box counts fully for who explains it this much better than the next (nats)
@@ -103,12 +98,7 @@ class TrackerSettings:
             value = getattr(self, field.name)
             if not math.isfinite(value):
                 raise ValueError(f"{field.name} must be finite, got {value}")
-            if (
-                field.name != "lost"
-                and field.name != "seen_evidence"
-                and field.name != "lag_s"
-                and value <= 0
-            ):
+            if field.name not in ("lost", "seen_evidence", "lag_s") and value <= 0:
                 raise ValueError(f"{field.name} must be above 0, got {value}")
         for name in ("start_score", "slipped", "feet_cut", "feet_cut_hidden", "chance", "blind"):
             if getattr(self, name) >= 1:

@@ -67,7 +67,6 @@ class Search(NamedTuple):
             starts=starts,
             precision=np.tile(np.diag(1 / SIGMA_M**2), (n, 1, 1)),
             first=np.ones(n, bool) if first is None else np.array(first, bool),
-            reluctance=np.zeros(n),
             exists=np.full(n, exists),
         )
         looks = np.concatenate([np.zeros((n, 0)), *(looks or [np.zeros((n, len(v))) for v in views])], 1)
