@@ -16,6 +16,7 @@ from workers.batches import FrameBatch, Segment
 from workers.choices import choose_models
 from workers.perceive import Perceiver
 from workers.sources import SourcePolicy, open_source
+from workers.tracking.batch import BatchTracks, rename_rows
 from workers.tracking.tracker import CameraView, MultiCameraTracker
 from workers.types import EngineError
 
@@ -69,7 +70,7 @@ def track_video(
     model = CameraModel.from_mapping(camera_config).scaled_to(info.image_size) if camera_config else None
     tracker = MultiCameraTracker([CameraView(CAMERA, info.image_size, model)])
     perceiver = Perceiver(policy=policy, models_dir=models_dir, device=device)
-    begun, frames, problems, rows = time.perf_counter(), 0, [], []
+    begun, frames, problems, rows = time.perf_counter(), 0, [], BatchTracks()
     # gaps in the numbering of an image folder make it longer than its images
     total = max(info.frame_count, math.ceil(info.duration_s * info.fps - 1e-6))
     for number, first in enumerate(range(0, total, BATCH_FRAMES)):
@@ -92,18 +93,21 @@ def track_video(
         problems += observed.problems
         frames += len(observed.instants)
         tracks = tracker.process([observed], instants, times)
-        rows += tracks.detections + tracks.bridged
+        rows.detections += tracks.detections + tracks.bridged
+        # nothing is written yet: decisions that were revised hold from the beginning
+        for since, old, new, cameras in tracks.renamed:
+            rename_rows(rows, since, old, new, cameras, on_map=False)
         on_progress(instants[-1] + 1, total)
     perceiver.close()
     if frames < info.frame_count:
         left_out = f"{info.frame_count - frames} of {info.frame_count} frames were left out"
         left_out += ": unreadable, or too close to another in time"
         problems.append({"frame": None, "time_s": 0.0, "message": left_out})
-    _write(out, rows)
+    _write(out, rows.detections)
     return VideoReport(
         frames=frames,
-        rows=len(rows),
-        persons=len({row[5] for row in rows}),
+        rows=len(rows.detections),
+        persons=len({row[5] for row in rows.detections}),
         detector=choice["chosen"],
         detector_reason=choice["reason"],
         embedder=look["chosen"],

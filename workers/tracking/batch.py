@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from workers.tracking.identities import Renamed
 from workers.tracking.visits import Person
 
 
@@ -36,23 +35,24 @@ class BatchTracks:
     renamed: list[tuple] = field(default_factory=list)
 
 
-def rename_rows(rows: BatchTracks, change: Renamed, cameras: tuple[str, ...], on_map: bool) -> None:
-    """Give rows of `change.old` from `change.since` on, in these cameras and perhaps on the map, their new person."""
+def rename_rows(
+    rows: BatchTracks, since: int, old: int, new: int, cameras: tuple[str, ...], on_map: bool
+) -> None:
+    """Give rows of person `old` from instant `since` on, in these cameras and perhaps on the map, to person `new`."""
 
     def renamed(row: tuple, place: int) -> tuple:
-        if row[0] >= change.since and row[place] == change.old:
-            return (*row[:place], change.new, *row[place + 1 :])
+        if row[0] >= since and row[place] == old:
+            return (*row[:place], new, *row[place + 1 :])
         return row
 
     for boxes in (rows.detections, rows.bridged):
         boxes[:] = [renamed(row, 5) if row[3] in cameras else row for row in boxes]
     if on_map:
         for places in (rows.positions, rows.corrected):
-            moved = {row[0] for row in places if row[0] >= change.since and row[2] == change.old}
+            moved = {row[0] for row in places if row[0] >= since and row[2] == old}
             # nobody is at two places at once: the track that goes on counts
-            kept = [row for row in places if row[0] not in moved or row[2] != change.new]
+            kept = [row for row in places if row[0] not in moved or row[2] != new]
             places[:] = [renamed(row, 2) for row in kept]
         rows.trajectories[:] = [
-            (change.new, *path[1:]) if path[0] == change.old and path[1][0] >= change.since else path
-            for path in rows.trajectories
+            (new, *path[1:]) if path[0] == old and path[1][0] >= since else path for path in rows.trajectories
         ]

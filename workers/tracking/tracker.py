@@ -274,7 +274,7 @@ class MultiCameraTracker:
                     closed[number] = (change.new, seen_s)
             if change.plane == MAP:
                 self._rename_paths(change, result)
-            rename_rows(result, change, cameras, on_map=change.plane == MAP)
+            rename_rows(result, change.since, change.old, change.new, cameras, on_map=change.plane == MAP)
             touched.add(change.new)
             result.renamed.append((change.since, change.old, change.new, cameras))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from workers.tracking.batch import BatchTracks, rename_rows
-from workers.tracking.identities import Renamed
 
 BOX = (0.0, 0.0, 9.0, 30.0)
-FROM_5 = Renamed(track=7, plane="map", since=5, old=1, new=0)
+FROM_5 = {"since": 5, "old": 1, "new": 0}
 
 
 def box(instant: int, camera: str, person: int) -> tuple:
@@ -21,14 +20,14 @@ def persons(rows: list[tuple], place: int) -> list[tuple]:
 
 def test_rows_from_then_on_in_those_cameras():
     rows = BatchTracks(detections=[box(4, "a", 1), box(5, "a", 1), box(5, "b", 1), box(6, "a", 2)])
-    rename_rows(rows, FROM_5, ("a",), on_map=False)
+    rename_rows(rows, **FROM_5, cameras=("a",), on_map=False)
     assert persons(rows.detections, 5) == [(4, 1), (5, 0), (5, 1), (6, 2)]
 
 
 def test_positions_and_trajectories_where_the_plane_is_the_map():
     path = (1, [5, 6], np.array([0.5, 0.6]), np.zeros((2, 2)))
     rows = BatchTracks(positions=[(4, 0.4, 1, 0, 0), (5, 0.5, 1, 0, 0)], trajectories=[path])
-    rename_rows(rows, FROM_5, ("a",), on_map=True)
+    rename_rows(rows, **FROM_5, cameras=("a",), on_map=True)
     assert persons(rows.positions, 2) == [(4, 1), (5, 0)]
     assert rows.trajectories[0][0] == 0
 
@@ -36,5 +35,5 @@ def test_positions_and_trajectories_where_the_plane_is_the_map():
 def test_nobody_is_at_two_places_at_once():
     """The other track overlaps a moment: the one that goes on counts."""
     rows = BatchTracks(positions=[(5, 0.5, 0, 9.0, 9.0), (5, 0.5, 1, 1.0, 1.0), (6, 0.6, 1, 1.0, 1.0)])
-    rename_rows(rows, FROM_5, ("a",), on_map=True)
+    rename_rows(rows, **FROM_5, cameras=("a",), on_map=True)
     assert rows.positions == [(5, 0.5, 0, 1.0, 1.0), (6, 0.6, 0, 1.0, 1.0)]
