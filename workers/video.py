@@ -103,11 +103,12 @@ def track_video(
         left_out = f"{info.frame_count - frames} of {info.frame_count} frames were left out"
         left_out += ": unreadable, or too close to another in time"
         problems.append({"frame": None, "time_s": 0.0, "message": left_out})
-    _write(out, rows.detections)
+    boxes = once_per_frame(rows.detections)
+    _write(out, boxes)
     return VideoReport(
         frames=frames,
-        rows=len(rows.detections),
-        persons=len({row[5] for row in rows.detections}),
+        rows=len(boxes),
+        persons=len({row[5] for row in boxes}),
         detector=choice["chosen"],
         detector_reason=choice["reason"],
         embedder=look["chosen"],
@@ -115,6 +116,16 @@ def track_video(
         frames_per_second=frames / max(time.perf_counter() - begun, 1e-9),
         problems=tuple(problems),
     )
+
+
+def once_per_frame(rows: list[tuple]) -> list[tuple]:
+    """One box for each person and frame, the surest: where a track goes on before another has ended, there are two."""
+    best: dict[tuple[int, int], tuple] = {}
+    for row in rows:
+        key = row[1], row[5]
+        if key not in best or row[7] > best[key][7]:
+            best[key] = row
+    return list(best.values())
 
 
 def _write(out: Path, rows: list[tuple]) -> None:

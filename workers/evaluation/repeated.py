@@ -63,6 +63,12 @@ def main(arguments: list[str] | None = None) -> str:
     parser.add_argument("--lag", type=float, default=1.0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args(arguments)
+    if options.runs < 1:
+        raise EngineError(f"--runs must be at least 1, got {options.runs}")
+    if not 0 <= options.drop <= 1:
+        raise EngineError(f"--drop is a share between 0 and 1, got {options.drop}")
+    if not options.lag >= 0:
+        raise EngineError(f"--lag must not be negative, got {options.lag}")
     settings = changed(TrackerSettings(), options.set)
     truth, scores = read(options.truth), []
     with tempfile.TemporaryDirectory() as folder:

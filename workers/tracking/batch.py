@@ -45,12 +45,17 @@ def rename_rows(
             return (*row[:place], new, *row[place + 1 :])
         return row
 
+    def moves(row: tuple) -> bool:
+        return row[0] >= since and row[5] == old and row[3] in cameras
+
+    # nobody is at two places at once: the track that goes on counts
+    taken = {(row[0], row[3]) for boxes in (rows.detections, rows.bridged) for row in boxes if moves(row)}
     for boxes in (rows.detections, rows.bridged):
-        boxes[:] = [renamed(row, 5) if row[3] in cameras else row for row in boxes]
+        kept = [row for row in boxes if row[5] != new or (row[0], row[3]) not in taken]
+        boxes[:] = [renamed(row, 5) if row[3] in cameras else row for row in kept]
     if on_map:
         for places in (rows.positions, rows.corrected):
             moved = {row[0] for row in places if row[0] >= since and row[2] == old}
-            # nobody is at two places at once: the track that goes on counts
             kept = [row for row in places if row[0] not in moved or row[2] != new]
             places[:] = [renamed(row, 2) for row in kept]
         rows.trajectories[:] = [

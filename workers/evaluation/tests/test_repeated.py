@@ -59,6 +59,15 @@ def test_a_setting_can_be_changed(files):
 
 
 @pytest.mark.parametrize(
+    ("option", "message"),
+    [(["--runs", "0"], "--runs"), (["--drop", "2"], "--drop"), (["--lag", "-1"], "--lag")],
+)
+def test_what_makes_no_sense_is_refused(files, option, message):
+    with pytest.raises(EngineError, match=message):
+        main([*files, "--fps", str(FPS), *option])
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [("tempo=3", "no setting 'tempo'"), ("speed=fast", "speed"), ("speed=-1", "above 0")],
 )

@@ -37,3 +37,14 @@ def test_nobody_is_at_two_places_at_once():
     rows = BatchTracks(positions=[(5, 0.5, 0, 9.0, 9.0), (5, 0.5, 1, 1.0, 1.0), (6, 0.6, 1, 1.0, 1.0)])
     rename_rows(rows, **FROM_5, cameras=("a",), on_map=True)
     assert rows.positions == [(5, 0.5, 0, 1.0, 1.0), (6, 0.6, 0, 1.0, 1.0)]
+
+
+def test_nor_twice_in_one_picture():
+    other, goes_on = box(5, "a", 0), (*box(5, "a", 1)[:6], (50.0, 0.0, 60.0, 30.0), 0.8, None)
+    rows = BatchTracks(detections=[other, goes_on, box(5, "b", 0)], bridged=[box(4, "a", 0)])
+    rename_rows(rows, **FROM_5, cameras=("a",), on_map=False)
+    assert [(row[0], row[3], row[5], row[6][0]) for row in rows.detections] == [
+        (5, "a", 0, 50.0),
+        (5, "b", 0, 0.0),
+    ]
+    assert len(rows.bridged) == 1
