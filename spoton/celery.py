@@ -27,3 +27,11 @@ def _announce_worker(sender: object = None, **_: object) -> None:
     from tracking.devices import announce
 
     announce(hostname=str(sender.eventer.hostname))
+
+
+@signals.worker_shutdown.connect
+def _withdraw_worker(sender: object = None, **_: object) -> None:
+    """A worker that ends in order gives its cameras up at once."""
+    from tracking.devices import withdraw
+
+    withdraw(hostname=str(sender.hostname))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tracking import observations, publish, schedule
+from tracking import observations, placement, publish, schedule
 from tracking.models import Batch, Checkpoint, ProcessingTask
 from tracking.planning import batch_instants, instant_time
 from tracking.record import Recorded, TrackRows, record_tracks
@@ -28,6 +28,7 @@ class BatchInput:
     Attributes:
         state: None before the first batch.
         observations: bytes, one per camera of the task, in the task's order.
+        times_s: of the instants, `1 / fps` apart; captured_s: when their frames were captured. UNIX seconds.
         last: no batch follows, open tracks close.
     """
 
@@ -37,6 +38,7 @@ class BatchInput:
     observations: list[bytes]
     instants: list[int]
     times_s: list[float]
+    captured_s: list[float]
     last: bool
 
 
@@ -112,7 +114,10 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
             cameras=output.cameras,
             stages={"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)},
         )
-    publish.batch_committed(task=task, number=number, recorded=recorded, instants=batch.instants)
+    publish.batch_committed(
+        task=task, number=number, recorded=recorded, instants=batch.instants, captured_s=batch.captured_s
+    )
+    placement.measured(task=task, instants=len(batch.instants), reports=output.cameras)
     observations.discard(task_id=task_id, number=number, cameras=task.cameras)
     if batch.last:
         publish.task_changed(task_id=task_id)
@@ -126,9 +131,12 @@ def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> Batch
     if checkpoint is not None and checkpoint.batch != number - 1:
         raise RuntimeError(f"checkpoint of batch {checkpoint.batch} cannot precede batch {number}")
     recorded = task.mode == ProcessingTask.Mode.RECORDED
-    instants = (
-        list(batch_instants(task, number)) if recorded else schedule.live_instants(str(task.pk), number)
-    )
+    if recorded:
+        instants = list(batch_instants(task, number))
+        captured_s = [instant_time(task, i) for i in instants]
+    else:
+        known = schedule.live_instant(str(task.pk), number)
+        instants, captured_s = ([known[0]], [known[1]]) if known else ([], [])
     return BatchInput(
         task=task,
         number=number,
@@ -136,6 +144,7 @@ def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> Batch
         observations=blobs,
         instants=instants,
         times_s=[instant_time(task, i) for i in instants],
+        captured_s=captured_s,
         last=recorded and number == task.batches_total - 1,
     )
 

@@ -38,7 +38,7 @@ def last_key(task_id: Any) -> str:
 
 
 def batch_committed(
-    *, task: ProcessingTask, number: int, recorded: Recorded, instants: list[int]
+    *, task: ProcessingTask, number: int, recorded: Recorded, instants: list[int], captured_s: list[float]
 ) -> list[TrackingUpdate]:
     """Keep the batch's updates and notify the task's group. Failing here loses a notice, never a row."""
     updates: list[TrackingUpdate] = []
@@ -48,6 +48,7 @@ def batch_committed(
             rows=recorded.rows,
             who=recorded.who,
             instants=instants,
+            captured_s=captured_s,
             processed_at=timezone.now(),
         )
         pipeline = redis_client().pipeline(transaction=False)

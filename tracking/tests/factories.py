@@ -25,6 +25,8 @@ FPS = 10.0
 IMAGE_SIZE = (640, 360)
 # 1 px is 1 cm: positions are easily checked
 HOMOGRAPHY = {"homography_image_to_map": [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 1]], "width": 640, "height": 360}
+# between a queue's name and a lower priority, as kombu writes the broker's lists
+PRIORITY_MARK = "\x06\x16"
 CHOICE = services.Choice("motion", "motion", "asked for")
 EMBEDDER = services.Choice("descriptor", "descriptor", "asked for")
 
@@ -78,17 +80,24 @@ def queued(*queues: str) -> list[tuple[str, list[Any]]]:
     """(task name, arguments) of the messages that wait in the broker's queues, oldest first."""
     found = []
     for queue in queues:
-        for raw in reversed(redis_client().lrange(queue, 0, -1)):
+        for raw in [
+            raw for step in by_priority(queue) for raw in reversed(redis_client().lrange(step, 0, -1))
+        ]:
             message = json.loads(raw)
             args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
             found.append((message["headers"]["task"], [*args, *kwargs.values()]))
     return found
 
 
+def by_priority(queue: str) -> list[str]:
+    """The broker's lists of one queue, the most urgent first."""
+    return [queue, *(f"{queue}{PRIORITY_MARK}{step}" for step in (3, 6))]
+
+
 def asked_for(*queues: str) -> list[tuple[int, str]]:
     """(batch, camera) of the perceive messages that wait."""
-    messages = [args[0] for name, args in queued(*queues or ("cpu.0",)) if name == "workers.perceive"]
-    return [(message["number"], message["camera"]) for message in messages]
+    asked = [args[0] for name, args in queued(*queues or ("cpu.0",)) if name == "workers.perceive"]
+    return [(message["number"], message["camera"]) for messages in asked for message in messages]
 
 
 def prepared(task: ProcessingTask) -> ProcessingTask:
@@ -175,8 +184,8 @@ def finish(task: ProcessingTask, state: bytes) -> Rows:
 def perceived(task: ProcessingTask, *numbers: int, cameras: tuple[str, ...] = ()) -> None:
     """Observations of these batches have arrived."""
     for number in numbers:
-        for camera in cameras or task.cameras:
-            observations.store(task_id=str(task.pk), number=number, camera=camera, data=b"seen")
+        seen = dict.fromkeys(cameras or task.cameras, b"seen")
+        observations.store(task_id=str(task.pk), number=number, data=seen)
 
 
 # -- answers over REST ---------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ class Synchroniser:
         return [c for c, queue in self._waiting.items() if not queue and self._expected(c, opened_s, now_s)]
 
     def _expected(self, camera: str, opened_s: float, now_s: float) -> bool:
-        # at first all are waited for: some are still connecting
+        # at first all are waited for, some are still connecting; whoever never comes is missed after that
         heard_s = self._arrived_s.get(camera, self._began_s)
         if now_s - heard_s > SILENT_S + self._delays_s[camera]:
             return False

@@ -35,7 +35,9 @@ def run(
     return synchroniser, given_out
 
 
-def camera(name: str, fps: float, *, phase: float = 0.0, delay: float = 0.0, count: int = 50, seed: int | None = None):
+def camera(
+    name: str, fps: float, *, phase: float = 0.0, delay: float = 0.0, count: int = 50, seed: int | None = None
+):
     jitter = np.zeros(count) if seed is None else np.random.default_rng(seed).normal(0, 0.004, count)
     times = phase + np.arange(count) / fps
     return [(t + delay + abs(j), name, t) for t, j in zip(times, jitter, strict=True)]
@@ -138,9 +140,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_camera():
 
 
 @given(
-    st.lists(
-        st.tuples(st.floats(0, 3), st.sampled_from("abc"), st.floats(-0.5, 3)), min_size=1, max_size=80
-    )
+    st.lists(st.tuples(st.floats(0, 3), st.sampled_from("abc"), st.floats(-0.5, 3)), min_size=1, max_size=80)
 )
 def test_whatever_comes_instants_ascend_and_no_frame_is_given_twice(arrivals):
     _, given_out = run(arrivals, {"a": 0, "b": 0.1, "c": 0}, until=6)
