@@ -6,7 +6,7 @@ the same result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tracking.redis import redis_client
 
@@ -35,8 +35,13 @@ def complete(*, task_id: str, number: int, cameras: Sequence[str]) -> bool:
 
 def fetch_all(*, task_id: str, number: int, cameras: Sequence[str]) -> list[bytes] | None:
     """One per camera, or None while any is missing."""
-    values = redis_client().mget([_key(task_id, number, camera) for camera in cameras])
+    values = fetch(task_id=task_id, number=number, cameras=cameras)
     return None if any(value is None for value in values) else values
+
+
+def fetch(*, task_id: str, number: int, cameras: Sequence[str]) -> list[bytes | None]:
+    """One per camera, None for those that are not there."""
+    return redis_client().mget([_key(task_id, number, camera) for camera in cameras])
 
 
 def missing(*, task_id: str, numbers: Sequence[int], cameras: Sequence[str]) -> list[tuple[int, str]]:
@@ -50,8 +55,10 @@ def missing(*, task_id: str, numbers: Sequence[int], cameras: Sequence[str]) -> 
     return [pair for pair, there in zip(wanted, values.execute(), strict=True) if not there]
 
 
-def discard(*, task_id: str, number: int, cameras: Sequence[str]) -> None:
-    redis_client().delete(*(_key(task_id, number, camera) for camera in cameras))
+def discard(*, task_id: str, numbers: Iterable[int], cameras: Sequence[str]) -> None:
+    keys = [_key(task_id, number, camera) for number in numbers for camera in cameras]
+    if keys:
+        redis_client().delete(*keys)
 
 
 def lease(*, task_id: str, number: int, cameras: Sequence[str], owner: str) -> list[str]:

@@ -6,11 +6,14 @@ the channel layer never carries more than a task's id and a number.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
+import threading
+from functools import cache
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
@@ -22,6 +25,7 @@ from tracking.redis import redis_client
 log = logging.getLogger(__name__)
 
 UPDATES_TTL_SECONDS = 60
+NOTIFY_SECONDS = 10
 
 
 def group_of(task_id: Any) -> str:
@@ -72,4 +76,17 @@ def task_changed(*, task_id: Any) -> None:
 
 
 def _notify(task_id: Any, message: dict[str, Any]) -> None:
-    async_to_sync(get_channel_layer().group_send)(group_of(task_id), message)
+    sending = get_channel_layer().group_send(group_of(task_id), message)
+    asyncio.run_coroutine_threadsafe(sending, _loop()).result(timeout=NOTIFY_SECONDS)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """An event loop of this process: with a new one for every notice, each would open a connection of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="notices", daemon=True).start()
+    return loop
+
+
+# a worker that forks has no thread in the child
+os.register_at_fork(after_in_child=_loop.cache_clear)

@@ -17,6 +17,7 @@ from tracking import frames, observations, schedule, services
 from tracking.redis import redis_client
 
 if TYPE_CHECKING:
+    from workers.associate import Associator
     from workers.batch_work import BatchFrame
     from workers.batches import FrameBatch
     from workers.perceive import Perceiver
@@ -105,9 +106,11 @@ def associate(self: Task, task_id: str) -> None:
     try:
         commit_ready_batches(
             task_id=task_id,
-            associate=lambda batch: engine.associate(
+            associate=lambda batch: associator().associate(
+                task_id=task_id,
+                number=batch.number,
                 cameras=batch.task.plan["cameras"],
-                state=batch.state,
+                known=batch.known,
                 observations=batch.observations,
                 instants=batch.instants,
                 times_s=batch.times_s,
@@ -116,7 +119,7 @@ def associate(self: Task, task_id: str) -> None:
         )
         close_task(
             task_id=task_id,
-            finish=lambda task, state: engine.tracker_for(task.plan["cameras"], state).finish(),
+            finish=lambda task, known: engine.tracker_after(task.plan["cameras"], known).finish(),
         )
     except Exception as error:
         if self.request.retries >= self.max_retries:
@@ -141,6 +144,14 @@ def probe_recording(recording_id: str) -> None:
     from workers.edge.media import probe
 
     probe(recording_id)
+
+
+@cache
+def associator() -> Associator:
+    """The one associator of this process."""
+    from workers.associate import Associator
+
+    return Associator()
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from django.contrib.auth import get_user_model
 from environments.models import Camera, Environment, Role
 from environments.services import environment_load, membership_set, recording_register
 from tracking import observations, services
-from tracking.commit import BatchInput
+from tracking.commit import BatchInput, Known
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
 
@@ -132,7 +133,7 @@ class Rows:
 @dataclass
 class Output:
     rows: Rows
-    state: bytes
+    state: Callable[[], bytes]
     cameras: dict[str, dict[str, Any]]
     associate_ms: float = 1.0
 
@@ -145,7 +146,7 @@ def walk(batch: BatchInput) -> Output:
 
     The state counts the instants seen, so that a batch that was left out or counted twice shows in the rows.
     """
-    seen = msgpack.unpackb(batch.state) if batch.state else 0
+    seen = seen_before(batch.known())
     rows = Rows()
     for instant, time_s in zip(batch.instants, batch.times_s, strict=True):
         for number in LOOKS:
@@ -163,7 +164,13 @@ def walk(batch: BatchInput) -> Output:
         name: {"frames": len(batch.instants), "detections": 2, "problems": [], "timings_ms": {"detect": 1.0}}
         for name in batch.task.cameras
     }
-    return Output(rows, msgpack.packb(seen), cameras)
+    return Output(rows, lambda: msgpack.packb(seen), cameras)
+
+
+def seen_before(known: Known) -> int:
+    """The state of `walk`: instants counted up to the checkpoint, and those since."""
+    counted = msgpack.unpackb(known.state) if known.state else 0
+    return counted + sum(len(batch.instants) for batch in known.since)
 
 
 def trajectories(task: ProcessingTask, instants: int) -> list[tuple]:
@@ -176,9 +183,9 @@ def trajectories(task: ProcessingTask, instants: int) -> list[tuple]:
     ]
 
 
-def finish(task: ProcessingTask, state: bytes) -> Rows:
+def finish(task: ProcessingTask, known: Known) -> Rows:
     """What `walk` has left open, for `close_task`."""
-    return Rows(trajectories=trajectories(task, msgpack.unpackb(state)))
+    return Rows(trajectories=trajectories(task, seen_before(known)))
 
 
 def perceived(task: ProcessingTask, *numbers: int, cameras: tuple[str, ...] = ()) -> None:

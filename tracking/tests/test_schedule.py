@@ -266,7 +266,7 @@ def test_observations_are_complete_when_every_camera_has_delivered(task):
     observations.store(**place, data={"c02": b"two"})
     assert observations.complete(**both)
     assert observations.fetch_all(**both) == [b"two", b"one"]
-    observations.discard(**both)
+    observations.discard(task_id=str(task.pk), numbers=[0], cameras=["c02", "c01"])
     assert not observations.complete(**place, cameras=["c01"])
 
 
