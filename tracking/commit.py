@@ -60,6 +60,7 @@ class BatchInput:
         known: reads it; needless for whoever has associated the batch before.
         observations: bytes, one per camera of the task, in the task's order.
         times_s: of the instants, `1 / fps` apart; captured_s: when their frames were captured. UNIX seconds.
+        looks: what people look like is to be told, which for every instant would be too often.
         last: no batch follows, open tracks close.
     """
 
@@ -70,6 +71,7 @@ class BatchInput:
     instants: list[int]
     times_s: list[float]
     captured_s: list[float]
+    looks: bool
     last: bool
 
 
@@ -171,6 +173,7 @@ def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> Batch
         instants=instants,
         times_s=[instant_time(task, i) for i in instants],
         captured_s=captured_s,
+        looks=_checkpoint_due(task, number),
         last=task.mode == ProcessingTask.Mode.RECORDED and number == task.batches_total - 1,
     )
 

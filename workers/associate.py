@@ -68,6 +68,7 @@ class Associator:
         observations: Sequence[bytes],
         instants: Sequence[int],
         times_s: Sequence[float],
+        looks: bool,
         last: bool,
     ) -> Associated:
         """Associate batch `number`; see `associate`.
@@ -82,7 +83,12 @@ class Associator:
         if waits_for != number:
             tracker = tracker_after(cameras, known())
         done = associate(
-            tracker=tracker, observations=observations, instants=instants, times_s=times_s, last=last
+            tracker=tracker,
+            observations=observations,
+            instants=instants,
+            times_s=times_s,
+            looks=looks,
+            last=last,
         )
         self._trackers[task_id] = (number + 1, tracker)
         while len(self._trackers) > MOST_TRACKERS:
@@ -97,16 +103,18 @@ def associate(
     instants: Sequence[int],
     times_s: Sequence[float],
     last: bool,
+    looks: bool = True,
 ) -> Associated:
     """Associate one batch; pure but for the tracker, which goes on, and the clock.
 
     Args:
         observations: one per camera, as `Observations.to_bytes`.
         last: no batch follows: open tracks close.
+        looks: whether to tell what people look like.
     """
     begun = time.perf_counter()
     observed = [Observations.from_bytes(data) for data in observations]
-    tracks = tracker.process(observed, instants, times_s)
+    tracks = tracker.process(observed, instants, times_s, looks=looks or last)
     if last:
         rest = tracker.finish()
         tracks.corrected += rest.corrected
@@ -127,7 +135,7 @@ def tracker_after(cameras: Sequence[Mapping[str, Any]], known: Known) -> MultiCa
         observed = [Observations.from_bytes(data) for data in seen.observations if data is not None]
         lost = {entry["camera"] for entry in cameras} - {o.camera for o in observed}
         observed += [Observations.nothing(camera, 0) for camera in sorted(lost)]
-        tracker.process(observed, seen.instants, seen.times_s)
+        tracker.process(observed, seen.instants, seen.times_s, looks=False)
     return tracker
 
 

@@ -114,6 +114,7 @@ def associate(self: Task, task_id: str) -> None:
                 observations=batch.observations,
                 instants=batch.instants,
                 times_s=batch.times_s,
+                looks=batch.looks,
                 last=batch.last,
             ),
         )

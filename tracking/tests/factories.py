@@ -129,6 +129,11 @@ class Rows:
     bridged: list[tuple] = field(default_factory=list)
     renamed: list[tuple] = field(default_factory=list)
 
+    @property
+    def looks(self) -> list[Person]:
+        """Everybody's look is told with every batch."""
+        return self.persons
+
 
 @dataclass
 class Output:

@@ -144,7 +144,8 @@ def test_whoever_takes_over_goes_on_from_the_last_state_and_the_batches_since():
 
     def batch(worker: Associator, number: int, known: Callable[[], Past]) -> Associated:
         values = {"cameras": PLAN, "task_id": "t", "number": number, "known": known, "last": False}
-        return worker.associate(**values, **vars(parts[number]))
+        # with the state, and in between not
+        return worker.associate(**values, **vars(parts[number]), looks=number in (0, 3))
 
     def never() -> Past:
         raise AssertionError("it is at hand")
@@ -156,6 +157,7 @@ def test_whoever_takes_over_goes_on_from_the_last_state_and_the_batches_since():
     expected = batch(steady, 3, never)
     got = batch(other, 3, lambda: Past(state, parts[1:3]))
     assert plain(got.rows) == plain(expected.rows)
+    assert [p.number for p in got.rows.looks] == [p.number for p in expected.rows.looks] != []
     assert got.state() == expected.state()
 
 
@@ -168,7 +170,15 @@ def test_after_a_failure_the_tracker_is_not_the_one_that_went_ahead():
         asked.append(1)
         return Past(None, [])
 
-    values = {"cameras": PLAN, "task_id": "t", "number": 0, "known": known, "last": False, **vars(part)}
+    values = {
+        "cameras": PLAN,
+        "task_id": "t",
+        "number": 0,
+        "known": known,
+        "last": False,
+        "looks": True,
+        **vars(part),
+    }
     first, second = worker.associate(**values), worker.associate(**values)
     assert plain(first.rows) == plain(second.rows)
     assert len(asked) == 2
