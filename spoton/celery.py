@@ -35,3 +35,13 @@ def _withdraw_worker(sender: object = None, **_: object) -> None:
     from tracking.devices import withdraw
 
     withdraw(hostname=str(sender.hostname))
+
+
+@signals.worker_process_init.connect
+def _load_models(**_: object) -> None:
+    """A perceive worker has its models loaded before it takes the first message."""
+    if not os.environ.get("SPOTON_QUEUE"):
+        return
+    from workers.tasks import load_usual_models
+
+    load_usual_models()

@@ -53,6 +53,10 @@ class Env(BaseSettings):
     window_batches: int = Field(6, ge=1, le=64, description="batches of one task in flight at once")
     frame_ttl_seconds: int = Field(60, ge=5, le=3600, description="life of a frame in the frame store")
 
+    frame_store_mb: int = Field(
+        192, ge=16, le=65536, description="most memory that frames take in Redis; the oldest give way"
+    )
+
     match_hours: float = Field(
         24.0, ge=0, le=8760, description="persons of tasks this far apart are matched by appearance; 0: never"
     )

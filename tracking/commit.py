@@ -149,7 +149,11 @@ def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
             instants=len(batch.instants),
             committed_at=timezone.now(),
             cameras=output.cameras,
-            stages={"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)},
+            stages={
+                "associate": round(output.associate_ms, 3),
+                "record": round(record_ms, 3),
+                **_lag(task, batch),
+            },
         )
     publish.batch_committed(
         task=task, number=number, recorded=recorded, instants=batch.instants, captured_s=batch.captured_s
@@ -198,7 +202,8 @@ def _known(task: ProcessingTask, number: int) -> Known:
         instants, _ = _instants(task, earlier)
         blobs = observations.fetch(task_id=str(task.pk), number=earlier, cameras=task.cameras)
         since.append(Seen(blobs, instants, [instant_time(task, i) for i in instants]))
-    return Known(bytes(checkpoint.state) if checkpoint else None, since)
+    # an empty one stands where a task began in the middle, see tracking.steering
+    return Known((bytes(checkpoint.state) or None) if checkpoint else None, since)
 
 
 def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Recorded:
@@ -226,6 +231,13 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Rec
         going_on.update(status=Status.COMPLETED, finished_at=now)
         schedule.match_later(str(task.pk))
     return recorded
+
+
+def _lag(task: ProcessingTask, batch: BatchInput) -> dict[str, float]:
+    """How old the newest frames of a live batch are by now, in ms."""
+    if task.mode != ProcessingTask.Mode.LIVE or not batch.captured_s:
+        return {}
+    return {"lag": round((time.time() - batch.captured_s[-1]) * 1e3, 3)}
 
 
 def _checkpoint_due(task: ProcessingTask, number: int) -> bool:

@@ -23,7 +23,8 @@ def store(*, task_id: str, number: int, data: Mapping[str, bytes]) -> None:
     """Keep observations by camera, and give the cameras' leases back."""
     pipeline = redis_client().pipeline(transaction=False)
     for camera, packed in data.items():
-        pipeline.set(_key(task_id, number, camera), packed, ex=TTL_SECONDS)
+        # the first counts: what was associated must be found again, should it have to be done once more
+        pipeline.set(_key(task_id, number, camera), packed, ex=TTL_SECONDS, nx=True)
         pipeline.delete(_lease_key(task_id, number, camera))
     pipeline.execute()
 

@@ -27,7 +27,7 @@ LOAD_WEIGHT = 0.2
 
 def place(task: ProcessingTask) -> dict[str, str]:
     """The device queue of each of the task's cameras."""
-    queues = live_device_queues() or {DEFAULT_QUEUE: 1}
+    queues = of_one_kind(live_device_queues()) or {DEFAULT_QUEUE: 1}
     placed = _places(task.pk)
     known = {camera: placed.get(camera) for camera in task.cameras}
     settled = all(queue in queues for queue in known.values())
@@ -41,6 +41,13 @@ def place(task: ProcessingTask) -> dict[str, str]:
         pipeline.expire(_key("places", task.pk), TTL_SECONDS)
         pipeline.execute()
     return places
+
+
+def of_one_kind(queues: Mapping[str, int]) -> dict[str, int]:
+    """The GPUs where there are any, else all: one network gives slightly other figures on another kind of device, and
+    results must not depend on where a camera was perceived."""
+    gpus = {queue: workers for queue, workers in queues.items() if queue.startswith("gpu.")}
+    return gpus or dict(queues)
 
 
 def balanced(

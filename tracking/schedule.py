@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from tracking import observations, publish
 from tracking.devices import DEFAULT_QUEUE, live_device_queues
 from tracking.models import Checkpoint, ProcessingTask
-from tracking.placement import place
+from tracking.placement import of_one_kind, place
 from tracking.planning import batch_message
 from tracking.redis import redis_client
 from tracking.timeseries import partitions_ensure
@@ -57,7 +58,7 @@ def schedule_batches(*, task_id: str) -> int:
         if task is None or task.mode != ProcessingTask.Mode.RECORDED:
             return 0
         begin = task.batches_scheduled
-        end = min(task.batches_total, task.batches_done + settings.ENV.window_batches)
+        end = min(task.batches_total, task.batches_done + window_of(task))
         if task.pacing == ProcessingTask.Pacing.REALTIME:
             due, wait_s = _due_by_clock(task)
             if due < end:
@@ -71,6 +72,17 @@ def schedule_batches(*, task_id: str) -> int:
         return end - begin
 
 
+def window_of(task: ProcessingTask) -> int:
+    """How many batches of a recorded task may be in flight.
+
+    Devices take messages in the order in which they came, one for each camera. So that a task with many cameras leaves
+    room for others, its window is smaller while these run: all have about equally many messages in flight.
+    """
+    others = ProcessingTask.objects.filter(status=Status.PROCESSING, mode=ProcessingTask.Mode.RECORDED)
+    fewest = min((len(other.cameras) for other in others.only("plan")), default=len(task.cameras))
+    return max(2, math.ceil(settings.ENV.window_batches * fewest / len(task.cameras)))
+
+
 def live_batch_open(*, task_id: str, instant: int, time_s: float) -> tuple[int | None, int]:
     """Reserve a batch for one instant of a live task; `live_batch_send` asks for it when its frames are stored.
 
@@ -79,16 +91,17 @@ def live_batch_open(*, task_id: str, instant: int, time_s: float) -> tuple[int |
 
     Returns:
         Its number, and how many were in flight before it. No number when these are too many (the frames are
-        dropped) or the task is over.
+        dropped), the task is over, or the instant has a batch already: from another feeder that still thinks the
+        task is its own.
     """
     window = settings.ENV.window_batches
     with connection.cursor() as cursor:
         # one statement: an instant has no time for several
         cursor.execute(
-            "UPDATE tracking_processingtask SET batches_scheduled = batches_scheduled + 1"
-            " WHERE id = %s AND status = %s AND batches_scheduled - batches_done < %s"
+            "UPDATE tracking_processingtask SET batches_scheduled = batches_scheduled + 1, last_instant = %s"
+            " WHERE id = %s AND status = %s AND batches_scheduled - batches_done < %s AND last_instant < %s"
             " RETURNING batches_scheduled - 1, batches_scheduled - 1 - batches_done",
-            [task_id, Status.PROCESSING, window],
+            [instant, task_id, Status.PROCESSING, window, instant],
         )
         reserved = cursor.fetchone()
     if reserved is None:
@@ -234,15 +247,15 @@ def _priority(task: ProcessingTask) -> int:
 
 
 def _first_queue() -> str:
-    return next(iter(live_device_queues()), DEFAULT_QUEUE)
+    return next(iter(of_one_kind(live_device_queues())), DEFAULT_QUEUE)
 
 
 def _due_by_clock(task: ProcessingTask) -> tuple[int, float]:
     """How many batches would have been captured by now, and seconds until the next."""
     length_s = task.plan["batch_instants"] / task.fps
-    elapsed = (timezone.now() - task.started_at).total_seconds() + LEAD_SECONDS
+    elapsed = (timezone.now() - (task.clock_at or task.started_at)).total_seconds() + LEAD_SECONDS
     due = int(elapsed / length_s) + 1
-    return due, max(0.05, due * length_s - elapsed)
+    return task.clock_batch + due, max(0.05, due * length_s - elapsed)
 
 
 def _schedule_later(task_id: str, wait_s: float) -> None:

@@ -15,6 +15,8 @@ from workers.tracking.tracker import CameraView
 
 # trackers of the tasks that this process worked for last are kept, so that they need not be read from their states
 MOST_TRACKERS = 8
+# more people and tracks than appear between two stored states
+SKIPPED_NUMBERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,10 @@ class Associator:
             self._trackers.popitem(last=False)
         return replace(done, associate_ms=(time.perf_counter() - begun) * 1e3)
 
+    def forget(self, task_id: str) -> None:
+        """Begin again with what is known: a batch was associated but not committed."""
+        self._trackers.pop(task_id, None)
+
 
 def associate(
     *,
@@ -129,13 +135,17 @@ def associate(
 
 def tracker_after(cameras: Sequence[Mapping[str, Any]], known: Known) -> MultiCameraTracker:
     """The tracker as it was after the last batch: the state before, and what was seen since, once more."""
-    tracker = tracker_for(cameras, known.state)
+    tracker, incomplete = tracker_for(cameras, known.state), False
     for seen in known.since:
         # observations that were lost meanwhile are as frames that were never captured
         observed = [Observations.from_bytes(data) for data in seen.observations if data is not None]
         lost = {entry["camera"] for entry in cameras} - {o.camera for o in observed}
         observed += [Observations.nothing(camera, 0) for camera in sorted(lost)]
         tracker.process(observed, seen.instants, seen.times_s, looks=False)
+        incomplete |= bool(lost) or not seen.instants
+    if incomplete:
+        # people and tracks whose rows are written may be unknown now: their numbers are not given to others
+        tracker.skip_numbers(SKIPPED_NUMBERS)
     return tracker
 
 

@@ -29,6 +29,8 @@ T = TypeVar("T")
 # open files and motion detectors kept by one worker: enough for its share of a few tasks' cameras
 MAX_OPEN_SOURCES = 16
 MAX_VIEW_DETECTORS = 16
+# networks of each kind that stay loaded
+MAX_NETWORKS = 4
 # frames given to the detector at once; bounds the memory that decoded frames take
 DETECT_AT_ONCE = 8
 
@@ -64,8 +66,8 @@ class Perceiver:
         self._live_frames = live_frames
         self._sources = _Recent[Source](MAX_OPEN_SOURCES, on_drop=lambda source: source.close())
         self._view_detectors = _Recent[Detector](MAX_VIEW_DETECTORS)
-        self._detectors: dict[tuple[str, float | None], Detector] = {}
-        self._embedders: dict[str, Embedder] = {}
+        self._detectors = _Recent[Detector](MAX_NETWORKS)
+        self._embedders = _Recent[Embedder](MAX_NETWORKS)
 
     def perceive(self, batch: FrameBatch, *, on_frame: FrameSink | None = None) -> Observations:
         """Observations of the batch. What cannot be read is reported in `problems`, the rest is used.
@@ -110,10 +112,11 @@ class Perceiver:
         return [one.observations(embedder.dimension) for one in work]
 
     def warm(self, detector: str, embedder: str) -> None:
-        """Load the models that need no view, so that the first batch is not late."""
+        """Load the models that need no view and run them once, so that the first batch is not late."""
+        image = np.zeros((360, 640, 3), np.uint8)
         if not needs_background(detector):
-            self._shared_detector(detector, None)
-        self._embedder(embedder)
+            self._shared_detector(detector, None).detect([image])
+        self._embedder(embedder).embed(image, np.array([[10.0, 10.0, 60.0, 160.0]]))
 
     def close(self) -> None:
         self._sources.clear()
@@ -205,21 +208,26 @@ class Perceiver:
         return detector
 
     def _shared_detector(self, spec: str, score_threshold: float | None) -> Detector:
-        key = (spec, score_threshold)
-        if key not in self._detectors:
-            self._detectors[key] = build_detector(
+        """The network, loaded once for a threshold; the usual threshold's is loaded when the worker starts."""
+        key = f"{spec}|{score_threshold}"
+        detector = self._detectors.get(key)
+        if detector is None:
+            detector = build_detector(
                 spec,
                 view=None,
                 models_dir=self._models_dir,
                 score_threshold=score_threshold,
                 device=self._device,
             )
-        return self._detectors[key]
+            self._detectors.put(key, detector)
+        return detector
 
     def _embedder(self, spec: str) -> Embedder:
-        if spec not in self._embedders:
-            self._embedders[spec] = build_embedder(spec, models_dir=self._models_dir, device=self._device)
-        return self._embedders[spec]
+        embedder = self._embedders.get(spec)
+        if embedder is None:
+            embedder = build_embedder(spec, models_dir=self._models_dir, device=self._device)
+            self._embedders.put(spec, embedder)
+        return embedder
 
 
 class SourceUnreadableError(EngineError):

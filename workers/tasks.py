@@ -123,6 +123,8 @@ def associate(self: Task, task_id: str) -> None:
             finish=lambda task, known: engine.tracker_after(task.plan["cameras"], known).finish(),
         )
     except Exception as error:
+        # it has gone ahead of what was committed
+        associator().forget(task_id)
         if self.request.retries >= self.max_retries:
             log.exception("task %s could not be associated", task_id)
             message = f"Association failed: {type(error).__name__}. See the worker's log."
@@ -168,6 +170,20 @@ def perceiver() -> Perceiver:
         cached_background=_cached_background,
         live_frames=live_frames,
     )
+
+
+def load_usual_models() -> None:
+    """Load the models that tasks take when they ask for none; whoever asks for others waits for those once."""
+    from workers.choices import choose_models
+    from workers.types import EngineError
+
+    env = settings.ENV
+    try:
+        chosen = choose_models(env.detector, env.embedder, models_dir=env.models_dir, device=env.device)
+        perceiver().warm(*(choice["chosen"] for choice in chosen))
+    except EngineError as error:
+        # tasks that name others may still run here; those that do not are told
+        log.warning("the usual models cannot be loaded: %s", error)
 
 
 def source_policy() -> Any:

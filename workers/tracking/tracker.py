@@ -130,6 +130,12 @@ class MultiCameraTracker:
         result.looks = self._tell_looks()
         return result
 
+    def skip_numbers(self, count: int) -> None:
+        """Leave out the next `count` numbers of tracks and persons: they may have been given away."""
+        self._next_track += count
+        self.book.count += count
+        self._tracklets.skip_numbers(count)
+
     # -- state -----------------------------------------------------------------------------------------------
 
     def state(self) -> bytes:
