@@ -27,3 +27,7 @@ def _announce_worker(sender: object = None, **_: object) -> None:
     from tracking.devices import announce
 
     announce(hostname=str(sender.eventer.hostname))
+
+
+# what workers tell of their messages; imported for its receivers
+from spoton import task_signals  # noqa: E402, F401

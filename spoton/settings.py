@@ -213,16 +213,24 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "spoton.api.request_id.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "spoton.api.request_id.RequestIdFilter"},
+        "context": {"()": "spoton.logs.ContextFilter"},
+    },
     "formatters": {
         "line": {
-            "format": "{asctime} {levelname:<7} {name}: {message}{request_suffix}",
+            "format": "{asctime} {levelname:<7} {name}: {message}{request_suffix}{context_suffix}",
             "style": "{",
             "datefmt": "%H:%M:%S",
-        }
+        },
+        "json": {"()": "spoton.logs.JsonFormatter"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": ENV.log_format,
+            "filters": ["request_id", "context"],
+        }
     },
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {

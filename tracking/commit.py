@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tracking import observations, publish, schedule
+from tracking import metrics, observations, publish, schedule, tracing
+from tracking.log_context import bind, log_context
 from tracking.models import Batch, Checkpoint, ProcessingTask
 from tracking.planning import batch_instants, instant_time
 from tracking.record import Recorded, TrackRows, record_tracks
@@ -90,12 +91,13 @@ def close_task(*, task_id: str, finish: Callable[[ProcessingTask, bytes], TrackR
 
 
 def _commit_next(task_id: str, associate: Associate) -> bool:
-    with transaction.atomic():
+    with log_context(), transaction.atomic():
         own_task(task_id)
         task = ProcessingTask.objects.select_related("environment").filter(pk=task_id).first()
         if task is None or task.status != Status.PROCESSING or task.batches_done >= task.batches_scheduled:
             return False
         number = task.batches_done
+        bind(batch=number)
         blobs = observations.fetch_all(task_id=task_id, number=number, cameras=task.cameras)
         if blobs is None:
             return False
@@ -104,15 +106,21 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
         begun = time.perf_counter()
         recorded = _record(task, batch, output)
         record_ms = (time.perf_counter() - begun) * 1e3
+        stages_ms = {"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)}
         Batch.objects.create(
             task=task,
             number=number,
             instants=len(batch.instants),
             committed_at=timezone.now(),
             cameras=output.cameras,
-            stages={"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)},
+            stages=stages_ms,
         )
+    begun = time.perf_counter()
     publish.batch_committed(task=task, number=number, recorded=recorded, instants=batch.instants)
+    stages_ms = {**stages_ms, "publish": (time.perf_counter() - begun) * 1e3}
+    measured = {"captured_s": batch.times_s, "reports": output.cameras, "stages_ms": stages_ms}
+    metrics.batch_measured(task=task, **measured)
+    tracing.batch_committed(task=task, number=number, **measured)
     observations.discard(task_id=task_id, number=number, cameras=task.cameras)
     if batch.last:
         publish.task_changed(task_id=task_id)

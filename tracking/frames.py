@@ -57,9 +57,14 @@ def frame_key(task_id: Any, camera: str, instant: int) -> str:
     return f"spoton:frame:{task_id}:{camera}:{instant}"
 
 
+def ring_key(task_id: Any, camera: str) -> str:
+    """Sorted set of the keys of a camera's frames, by the time they came."""
+    return f"spoton:ring:{task_id}:{camera}"
+
+
 def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
     """Keep a frame for the configured time; what falls out of the camera's ring is deleted."""
-    key, ring = frame_key(task_id, camera, frame.instant), f"spoton:ring:{task_id}:{camera}"
+    key, ring = frame_key(task_id, camera, frame.instant), ring_key(task_id, camera)
     client = redis_client()
     pipeline = client.pipeline(transaction=False)
     pipeline.set(key, frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds)

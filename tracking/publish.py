@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -16,10 +17,12 @@ from django.utils import timezone
 
 from tracking.messages import TrackingUpdate, tracking_updates
 from tracking.models import ProcessingTask
+from tracking.planning import instant_time
 from tracking.record import Recorded
 from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
+Mode = ProcessingTask.Mode
 
 UPDATES_TTL_SECONDS = 60
 
@@ -42,6 +45,14 @@ def batch_committed(
 ) -> list[TrackingUpdate]:
     """Keep the batch's updates and notify the task's group. Failing here loses a notice, never a row."""
     updates: list[TrackingUpdate] = []
+    notice = {
+        "type": "batch.committed",
+        "task_id": str(task.pk),
+        "number": number,
+        # for those who measure how long it takes to the browser
+        "committed_at": time.time(),
+        "live_captured_s": [instant_time(task, i) for i in instants] if task.mode == Mode.LIVE else [],
+    }
     try:
         updates = tracking_updates(
             task=task,
@@ -55,7 +66,7 @@ def batch_committed(
         if updates:
             pipeline.set(last_key(task.pk), json.dumps(updates[-1]), ex=3600)
         pipeline.execute()
-        _notify(task.pk, {"type": "batch.committed", "task_id": str(task.pk), "number": number})
+        _notify(task.pk, notice)
     except Exception:
         # rows are safe; viewers see the gap in the next update
         log.exception("batch %d of task %s could not be published", number, task.pk)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Task, shared_task
 from django.conf import settings
 
-from tracking import frames, observations, schedule, services
+from tracking import frames, observations, schedule, services, tracing
 from tracking.redis import redis_client
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def perceive(self: Task, message: dict[str, Any]) -> None:
             return
         raise self.retry(exc=error, countdown=1) from error
     observations.store(**place, data=observed.to_bytes())
+    tracing.perceived(**place, timings_ms=observed.timings_ms)
     observations.end_lease(**place)
     schedule.associate_later(batch.task_id)
 

@@ -13,6 +13,7 @@ from django.db import connections
 
 from tracking import frames, schedule
 from tracking.live import live_counts_set
+from tracking.log_context import bind
 from tracking.messages import from_seconds
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
@@ -72,6 +73,7 @@ class LiveTask(threading.Thread):
         self._reported = 0.0
 
     def run(self) -> None:
+        bind(task=self.task_id)
         try:
             self._run()
         except Exception:
