@@ -2,7 +2,7 @@
 
 No context travels with the messages: a span's ids follow from what it is (task, batch, camera, stage), so every stage,
 in whatever process, names its trace and its parent by itself, and work done twice gives the same span. Configured by
-OpenTelemetry's own variables, `OTEL_EXPORTER_OTLP_ENDPOINT` above all; without it nothing is imported.
+OpenTelemetry's own variables, `OTEL_EXPORTER_OTLP_ENDPOINT` above all; without it no part of it is loaded.
 """
 
 from __future__ import annotations
