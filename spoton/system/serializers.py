@@ -4,16 +4,18 @@ from rest_framework import serializers
 
 from tracking.serializers import StageSerializer
 
+HEALTH = ("healthy", "degraded", "unhealthy")
+
 
 class ComponentSerializer(serializers.Serializer):
-    status = serializers.ChoiceField(["healthy", "degraded", "unhealthy"])
+    status = serializers.ChoiceField(HEALTH)
     message = serializers.CharField(required=False)
     count = serializers.IntegerField(required=False)
     devices = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class SystemStatusSerializer(serializers.Serializer):
-    status = serializers.ChoiceField(["healthy", "degraded", "unhealthy"])
+    status = serializers.ChoiceField(HEALTH)
     components = serializers.DictField(child=ComponentSerializer())
     versions = serializers.DictField(child=serializers.CharField())
     tasks = serializers.DictField(child=serializers.IntegerField())
