@@ -29,5 +29,13 @@ def _announce_worker(sender: object = None, **_: object) -> None:
     announce(hostname=str(sender.eventer.hostname))
 
 
+@signals.worker_shutdown.connect
+def _withdraw_worker(sender: object = None, **_: object) -> None:
+    """A worker that ends in order gives its cameras up at once."""
+    from tracking.devices import withdraw
+
+    withdraw(hostname=str(sender.hostname))
+
+
 # what workers tell of their messages; imported for its receivers
 from spoton import task_signals  # noqa: E402, F401

@@ -181,7 +181,12 @@ CELERY_BROKER_URL = celery_broker_url(REDIS_URL) if REDIS_URL else "redis://no-r
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Longer than the longest job (rendering, exports), or it would be given to a second worker. Nothing waits this long
 # for a killed worker: the tasks' messages are few seconds of work and are sent again by the watchdog.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2400}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 2400,
+    # what is live never waits behind what is recorded; see tracking.schedule
+    "priority_steps": [0, 3, 6],
+    "queue_order_strategy": "priority",
+}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

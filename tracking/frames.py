@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,19 +63,34 @@ def ring_key(task_id: Any, camera: str) -> str:
     return f"spoton:ring:{task_id}:{camera}"
 
 
+# One call for each frame: keep it, and delete what falls out of the camera's ring. KEYS: frame, ring. ARGV: data, life
+# in seconds, time of now, most frames. In the order in which they came: a frame of long ago that somebody asked for
+# is as new as any.
+_PUT = """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[3], KEYS[1])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+local surplus = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[4])
+if surplus > 0 then
+  local oldest = redis.call('ZPOPMIN', KEYS[2], surplus)
+  for i = 1, #oldest, 2 do redis.call('DEL', oldest[i]) end
+end
+"""
+
+
 def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
     """Keep a frame for the configured time; what falls out of the camera's ring is deleted."""
-    key, ring = frame_key(task_id, camera, frame.instant), ring_key(task_id, camera)
-    client = redis_client()
-    pipeline = client.pipeline(transaction=False)
-    pipeline.set(key, frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds)
-    # in the order in which they came: a frame of long ago that somebody asked for is as new as any
-    pipeline.zadd(ring, {key: time.time()})
-    pipeline.expire(ring, settings.ENV.frame_ttl_seconds)
-    pipeline.zcard(ring)
-    surplus = pipeline.execute()[-1] - FRAMES_PER_CAMERA
-    if surplus > 0 and (oldest := client.zpopmin(ring, surplus)):
-        client.delete(*(member for member, _ in oldest))
+    put_all(task_id=task_id, frames=[(camera, frame)])
+
+
+def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
+    """Keep frames of several cameras, in one round trip."""
+    pipeline = redis_client().pipeline(transaction=False)
+    for camera, frame in frames:
+        key, ring = frame_key(task_id, camera, frame.instant), ring_key(task_id, camera)
+        life_s = settings.ENV.frame_ttl_seconds
+        pipeline.eval(_PUT, 2, key, ring, frame.to_bytes(), life_s, time.time(), FRAMES_PER_CAMERA)
+    pipeline.execute()
 
 
 def get(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:

@@ -26,6 +26,7 @@ from tracking import metrics as measured
 from tracking import performance
 from tracking.devices import live_workers
 from tracking.gpus import gpus
+from tracking.live import live_degradation
 from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,13 @@ def _processing() -> Iterator[Metric]:
         for key, value in values.items():
             family.add_metric(key, value)
         yield family
+    degraded = {task.environment.slug: live_degradation(str(task.pk)) for task in recent.batches}
+    yield _gauge(
+        "degradation",
+        "Steps by which live pictures and rate are reduced, 0: none.",
+        ("environment",),
+        degraded,
+    )
     drops = CounterMetricFamily(
         "spoton_dropped_frames",
         "Frames that active live tasks had to drop; starts anew with a task.",

@@ -86,7 +86,7 @@ class PersonBook:
         place = pair(position_m)
         number = self._somebody_new(born_s, plane, place, camera, len(look))
         self.visits[track] = Visit(
-            track, plane, born_s, born_instant, camera, place, number, True, np.array(look), weight,
+            track, plane, born_s, born_instant, camera, place, number, True, np.array(look, np.float32), weight,
             time_s, place, camera, [],
         )  # fmt: skip
         self.decided_s = -np.inf
