@@ -45,3 +45,7 @@ def _load_models(**_: object) -> None:
     from workers.tasks import load_usual_models
 
     load_usual_models()
+
+
+# what workers tell of their messages; imported for its receivers
+from spoton import task_signals  # noqa: E402, F401

@@ -37,6 +37,10 @@ class Env(BaseSettings):
     allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: CommaList = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["line", "json"] = Field("line", description="json: one object per line")
+    metrics_token: str = Field(
+        "", description="bearer token that may read /metrics; empty: administrators only"
+    )
 
     media_roots: PathList = Field((), description="folders recordings may lie in, besides var/footage")
     stream_hosts: CommaList = Field((), description="host or host:port that live cameras may be read from")
@@ -94,7 +98,7 @@ class Env(BaseSettings):
             raise ValueError("must be a Redis address, redis://host:port/number, rediss:// or unix://")
         return value
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "metrics_token")
     @classmethod
     def _long_enough(cls, value: str) -> str:
         if value and len(value) < 32:
@@ -124,7 +128,11 @@ def load() -> Env:
         for item in error.errors():
             name = str(item["loc"][0])
             shown = name if name.isupper() else PREFIX + name.upper()
-            value = "(hidden)" if "KEY" in shown or "URL" in shown else repr(item.get("input"))
+            value = (
+                "(hidden)"
+                if any(word in shown for word in ("KEY", "URL", "TOKEN"))
+                else repr(item.get("input"))
+            )
             problems.append(f"{shown}={value}: {item['msg']}")
     if problems:
         raise InvalidSettingsError(

@@ -168,6 +168,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {"HealthEnum": "spoton.system.serializers.HEALTH"},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "spoton.api.schema.wrap_in_envelope",
@@ -220,16 +221,24 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "spoton.api.request_id.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "spoton.api.request_id.RequestIdFilter"},
+        "context": {"()": "spoton.logs.ContextFilter"},
+    },
     "formatters": {
         "line": {
-            "format": "{asctime} {levelname:<7} {name}: {message}{request_suffix}",
+            "format": "{asctime} {levelname:<7} {name}: {message}{request_suffix}{context_suffix}",
             "style": "{",
             "datefmt": "%H:%M:%S",
-        }
+        },
+        "json": {"()": "spoton.logs.JsonFormatter"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": ENV.log_format,
+            "filters": ["request_id", "context"],
+        }
     },
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tracking import observations, placement, publish, schedule
+from tracking import metrics, observations, placement, publish, schedule, tracing
+from tracking.log_context import bind, log_context
 from tracking.models import Batch, Checkpoint, ProcessingTask
 from tracking.planning import batch_instants, instant_time
 from tracking.record import Recorded, TrackRows, record_tracks
@@ -129,12 +130,13 @@ def close_task(*, task_id: str, finish: Callable[[ProcessingTask, Known], TrackR
 
 
 def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
-    with transaction.atomic():
+    with log_context(), transaction.atomic():
         own_task(task_id)
         task = ProcessingTask.objects.select_related("environment").filter(pk=task_id).first()
         if task is None or task.status != Status.PROCESSING or task.batches_done >= task.batches_scheduled:
             return None
         number = task.batches_done
+        bind(batch=number)
         blobs = observations.fetch_all(task_id=task_id, number=number, cameras=task.cameras)
         if blobs is None:
             return None
@@ -143,21 +145,23 @@ def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
         begun = time.perf_counter()
         recorded = _record(task, batch, output)
         record_ms = (time.perf_counter() - begun) * 1e3
+        stages_ms = {"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)}
         Batch.objects.create(
             task=task,
             number=number,
             instants=len(batch.instants),
             committed_at=timezone.now(),
             cameras=output.cameras,
-            stages={
-                "associate": round(output.associate_ms, 3),
-                "record": round(record_ms, 3),
-                **_lag(task, batch),
-            },
+            stages={**stages_ms, **_lag(task, batch)},
         )
+    begun = time.perf_counter()
     publish.batch_committed(
         task=task, number=number, recorded=recorded, instants=batch.instants, captured_s=batch.captured_s
     )
+    stages_ms = {**stages_ms, "publish": (time.perf_counter() - begun) * 1e3}
+    measured = {"captured_s": batch.captured_s, "reports": output.cameras, "stages_ms": stages_ms}
+    metrics.batch_measured(task=task, **measured)
+    tracing.batch_committed(task=task, number=number, **measured)
     placement.measured(task=task, instants=len(batch.instants), reports=output.cameras)
     _discard(task, number)
     if batch.last:

@@ -58,6 +58,11 @@ def frame_key(task_id: Any, camera: str, instant: int) -> str:
     return f"spoton:frame:{task_id}:{camera}:{instant}"
 
 
+def ring_key(task_id: Any, camera: str) -> str:
+    """Sorted set of the keys of a camera's frames, by the time they came."""
+    return f"spoton:ring:{task_id}:{camera}"
+
+
 # One call for each frame: keep it, and delete what is too much of its camera or of all. KEYS: frame, the camera's
 # ring, all frames, their sizes. ARGV: data, life in seconds, time of now, most frames of a camera, most bytes of all.
 # In the order in which they came: a frame of long ago that somebody asked for is as new as any. Frames whose life is
@@ -103,7 +108,7 @@ def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
     for camera, frame in frames:
         keys = [
             frame_key(task_id, camera, frame.instant),
-            f"spoton:ring:{task_id}:{camera}",
+            ring_key(task_id, camera),
             ALL_KEY,
             SIZES_KEY,
         ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Task, shared_task
 from django.conf import settings
 
-from tracking import frames, observations, schedule, services
+from tracking import frames, observations, schedule, services, tracing
 from tracking.redis import redis_client
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
                 return
             raise self.retry(exc=error, countdown=1) from error
         observations.store(task_id=task_id, number=number, data={o.camera: o.to_bytes() for o in observed})
+        for o in observed:
+            tracing.perceived(task_id=task_id, number=number, camera=o.camera, timings_ms=o.timings_ms)
     # also for a duplicate: association may have missed the first one's notice
     if observations.complete(task_id=task_id, number=number, cameras=task_cameras):
         schedule.associate_later(task_id)

@@ -14,6 +14,7 @@ from django.db import connections
 
 from tracking import frames, schedule
 from tracking.live import live_counts_set
+from tracking.log_context import bind
 from tracking.messages import from_seconds
 from tracking.models import ProcessingTask
 from workers.batch_work import BatchFrame
@@ -58,6 +59,7 @@ class LiveTask(threading.Thread):
         self._degradation = Degradation()
 
     def run(self) -> None:
+        bind(task=self.task_id)
         try:
             with ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode") as self._encoders:
                 self._run()

@@ -72,7 +72,10 @@ class _Run:
         self._manage("prepare", *(["--demo"] if self.demo else []))
         self._choose_ports()
         specs = self._specs()
-        logs = LogForwarder(sys.stdout, self.log_path, width=max(len(spec.name) for spec in specs))
+        json_lines = settings.ENV.log_format == "json"
+        logs = LogForwarder(
+            sys.stdout, self.log_path, width=max(len(spec.name) for spec in specs), json_lines=json_lines
+        )
         supervisor = Supervisor(specs, logs, cwd=settings.BASE_DIR, tick=lambda: self._tend_services(logs))
         supervisor.handle_signals()
         try:

@@ -39,7 +39,10 @@ class Command(BaseCommand):
         kinds = only or processes.WORKER_KINDS
         specs = processes.workers(env, cpu_workers=settings.ENV.cpu_workers, only=kinds)
         width = max(len(spec.name) for spec in specs)
-        logs = LogForwarder(sys.stdout, settings.ENV.var_dir / "log" / "workers.log", width=width)
+        json_lines = settings.ENV.log_format == "json"
+        logs = LogForwarder(
+            sys.stdout, settings.ENV.var_dir / "log" / "workers.log", width=width, json_lines=json_lines
+        )
         supervisor = Supervisor(specs, logs, cwd=settings.BASE_DIR)
         supervisor.handle_signals()
         try:
