@@ -50,8 +50,12 @@ class Env(BaseSettings):
     detector: str = Field("auto", description="default detector of new tasks")
     embedder: str = Field("auto", description="default embedder of new tasks")
     cpu_workers: int = Field(0, ge=0, le=256, description="perceive workers without GPU; 0: one per core")
+    associate_workers: int = Field(
+        0, ge=0, le=256, description="associate workers of this host; 0: one per 8 cores"
+    )
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="set for each worker by `workers`")
     queue: str = Field("", pattern=r"^[a-z0-9.\-]*$", description="set for each worker by `workers`")
+    associate_queue: str = Field("", description="set for each worker by `workers`")
 
     batch_seconds: float = Field(1.0, gt=0.05, le=10, description="length of one recorded batch")
     window_batches: int = Field(6, ge=1, le=64, description="batches of one task in flight at once")

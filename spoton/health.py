@@ -73,7 +73,8 @@ def _workers() -> dict[str, Any]:
     devices = sorted(queue for queue in workers.values() if queue)
     if not devices:
         return {"status": "degraded", "message": "No perceive worker is running; start `manage.py workers`."}
-    missing = sorted(kind for kind in NEEDED if not any(name.startswith(f"{kind}@") for name in workers))
+    kinds = {name.split("@")[0].split("-")[0] for name in workers}
+    missing = sorted(kind for kind in NEEDED if kind not in kinds)
     if missing:
         return {
             "status": "degraded",

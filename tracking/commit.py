@@ -131,7 +131,8 @@ def close_task(*, task_id: str, finish: Callable[[ProcessingTask, Known], TrackR
 
 def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
     with log_context(), transaction.atomic():
-        own_task(task_id)
+        if not _owned(task_id):
+            return None
         task = ProcessingTask.objects.select_related("environment").filter(pk=task_id).first()
         if task is None or task.status != Status.PROCESSING or task.batches_done >= task.batches_scheduled:
             return None
@@ -285,3 +286,10 @@ def own_task(task_id: str) -> None:
     """Wait to be the task's one owner; ends with the transaction, also when its process is killed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"associate {task_id}"])
+
+
+def _owned(task_id: str) -> bool:
+    """Be the task's one owner, unless somebody is: who then finds what became ready, because it looks once more."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"associate {task_id}"])
+        return cursor.fetchone()[0]

@@ -44,5 +44,12 @@ def live_device_queues() -> dict[str, int]:
     return dict(sorted(Counter(queue for queue in live_workers().values() if queue).items()))
 
 
+def is_alive(hostname: str) -> bool:
+    """Whether a worker without a device, named as Celery names it, is there."""
+    client = redis_client()
+    score = client.zscore(_KEY, f"{hostname} ")
+    return score is not None and score >= client.time()[0] - TTL_SECONDS
+
+
 def _member(hostname: str) -> str:
     return f"{hostname} {os.environ.get('SPOTON_QUEUE', '')}"

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tracking import observations, publish
-from tracking.devices import DEFAULT_QUEUE, live_device_queues
+from tracking.devices import DEFAULT_QUEUE, is_alive, live_device_queues
 from tracking.models import Checkpoint, ProcessingTask
 from tracking.placement import of_one_kind, place
 from tracking.planning import batch_message
@@ -30,6 +30,9 @@ PERCEIVE, ASSOCIATE, PREPARE, SCHEDULE, MATCH = (
     "tracking.schedule_batches",
     "tracking.match_persons",
 )
+# one for all, and one of each worker: associate.NAME@HOST
+ASSOCIATE_QUEUE = "associate"
+OWNER_TTL_SECONDS = 60
 # a task without progress for this long is asked for again what is missing
 STALL_SECONDS = 8
 # the end of a task is announced again for so long: a notice may be lost, and viewers wait for it
@@ -133,7 +136,21 @@ def live_instant(task_id: str, number: int) -> tuple[int, float] | None:
 
 
 def associate_later(task_id: str) -> None:
-    current_app.send_task(ASSOCIATE, args=[task_id], queue="associate")
+    """Tell association that something may be ready: the worker that has the task's tracker, while it is there."""
+    owner = redis_client().get(_owner_key(task_id))
+    queue = f"{ASSOCIATE_QUEUE}.{owner.decode()}" if owner and is_alive(owner.decode()) else ASSOCIATE_QUEUE
+    current_app.send_task(ASSOCIATE, args=[task_id], queue=queue)
+
+
+def associated_by(task_id: str, queue: str) -> None:
+    """Remember the queue of the worker that has the task's tracker in memory; empty: it has none of its own."""
+    if queue:
+        owner = queue.removeprefix(f"{ASSOCIATE_QUEUE}.")
+        redis_client().set(_owner_key(task_id), owner, ex=OWNER_TTL_SECONDS)
+
+
+def _owner_key(task_id: str) -> str:
+    return f"spoton:associated-by:{task_id}"
 
 
 def match_later(task_id: str) -> None:

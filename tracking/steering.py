@@ -95,6 +95,7 @@ def task_seek(*, user: Any, task: ProcessingTask, at: datetime) -> ProcessingTas
         )
     publish.task_changed(task_id=task.pk)
     schedule.schedule_batches(task_id=str(task.pk))
+    schedule.associate_later(str(task.pk))
     task.refresh_from_db()
     return task
 

@@ -106,7 +106,7 @@ def associate(self: Task, task_id: str) -> None:
     from workers import associate as engine
 
     try:
-        commit_ready_batches(
+        committed = commit_ready_batches(
             task_id=task_id,
             associate=lambda batch: associator().associate(
                 task_id=task_id,
@@ -120,6 +120,8 @@ def associate(self: Task, task_id: str) -> None:
                 last=batch.last,
             ),
         )
+        if committed:
+            schedule.associated_by(task_id, settings.ENV.associate_queue)
         close_task(
             task_id=task_id,
             finish=lambda task, known: engine.tracker_after(task.plan["cameras"], known).finish(),

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tracking import observations, schedule
-from tracking.devices import announce
+from tracking.devices import announce, withdraw
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
@@ -106,6 +106,22 @@ def test_cameras_are_spread_over_the_devices_that_are_alive(window, yard, operat
     each = [asked_for(queue) for queue in ("gpu.0", "gpu.1")]
     assert sorted(each) == [[(n, camera) for n in range(WINDOW)] for camera in ("c01", "c02")]
     assert asked_for("cpu.0") == []
+
+
+def test_association_goes_on_where_the_tracker_is(task, monkeypatch):
+    """The worker that had the last batch has the tracker in memory; when it is gone, any will do."""
+
+    def notices(queue: str) -> list:
+        return [args for name, args in queued(queue) if name == "workers.associate"]
+
+    monkeypatch.delenv("SPOTON_QUEUE", raising=False)
+    announce(hostname="associate-1@host")
+    schedule.associated_by(str(task.pk), "associate.associate-1@host")
+    schedule.associate_later(str(task.pk))
+    assert notices("associate.associate-1@host") == [[str(task.pk)]]
+    withdraw(hostname="associate-1@host")
+    schedule.associate_later(str(task.pk))
+    assert notices("associate") == [[str(task.pk)]]
 
 
 # -- in real time --------------------------------------------------------------------------------------------

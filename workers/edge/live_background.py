@@ -6,7 +6,7 @@ import threading
 from collections import deque
 
 from tracking.redis import redis_client
-from workers.detection.background import learn_background
+from workers.detection.background import learn_background, to_working_size
 from workers.edge.live import background_key
 from workers.types import SourceFrame
 
@@ -34,7 +34,8 @@ class LiveBackground:
         self._began = self._began or now
         every = SAMPLE_EVERY_S if self._learned else FIRST_LOOK_S / 20
         if now - self._sampled >= every:
-            self._samples.append(frame.image)
+            # as large as it is learned from: dozens of large pictures would take gigabytes
+            self._samples.append(to_working_size(frame.image))
             self._sampled = now
         due = self._began + FIRST_LOOK_S if not self._learned else self._learned + LEARN_EVERY_S
         if now >= due and (self._thread is None or not self._thread.is_alive()):

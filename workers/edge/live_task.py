@@ -153,7 +153,9 @@ class LiveTask(threading.Thread):
 
     def _report(self) -> None:
         self._reported = time.time()
+        # what gave way to newer frames in the source, in the synchroniser, and here
         dropped = self.dropped + self._synchroniser.dropped
+        dropped += Counter({name: source.status.frames_dropped for name, source in self.cameras.items()})
         names = sorted(set(self.cameras) | set(self.problems))
         live_counts_set(
             self.task_id,

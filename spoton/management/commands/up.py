@@ -65,7 +65,9 @@ class _Run:
         self.flower_port = FLOWER_PORT if flower else None
         self.cameras_port = DEMO_CAMERAS_PORT if demo else None
         self.env = {**os.environ, "DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
-        self.workers = processes.workers(self.env, cpu_workers=settings.ENV.cpu_workers)
+        self.workers = processes.workers(
+            self.env, cpu_workers=settings.ENV.cpu_workers, associate_workers=settings.ENV.associate_workers
+        )
         self.log_path = settings.ENV.var_dir / "log" / "spoton.log"
 
     def run(self) -> None:

@@ -37,7 +37,12 @@ class Command(BaseCommand):
         compile_tracker(self.stdout)
         env = {**os.environ, "DATABASE_URL": settings.DATABASE_URL, "REDIS_URL": settings.REDIS_URL}
         kinds = only or processes.WORKER_KINDS
-        specs = processes.workers(env, cpu_workers=settings.ENV.cpu_workers, only=kinds)
+        specs = processes.workers(
+            env,
+            cpu_workers=settings.ENV.cpu_workers,
+            associate_workers=settings.ENV.associate_workers,
+            only=kinds,
+        )
         width = max(len(spec.name) for spec in specs)
         json_lines = settings.ENV.log_format == "json"
         logs = LogForwarder(
