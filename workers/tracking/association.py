@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.compiled import compiled
 from workers.tracking.assignment import assign, own_gains
 from workers.tracking.cameras import Sights
-from workers.tracking.compiled import compiled
 from workers.tracking.likelihood import BoxModel
 from workers.tracking.saying import (
     Crowd,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workers.tracking.compiled import compiled_lean
+from workers.compiled import compiled_lean
 from workers.tracking.settings import TrackerSettings
 
 # a score whose log odds are beyond this leaves no doubt (nats): detectors are overconfident

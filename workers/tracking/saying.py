@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workers.tracking.compiled import compiled, compiled_lean
+from workers.compiled import compiled, compiled_lean
 from workers.tracking.likelihood import expectation, place, ratio, tell
 
 # a box further to the side than this many deviations, slipped or not, is somebody else's
