@@ -15,6 +15,7 @@ from environments.selectors import require_role
 from exports import formats
 from exports.models import ExportJob
 from tracking.models import ProcessingTask
+from tracking.stores import STORES_AWAY
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def export_run(*, job_id: str) -> None:
         name, data = _write(job)
         job.file.save(name, ContentFile(data), save=False)
         job.status, job.error = ExportJob.Status.DONE, ""
+    except STORES_AWAY:
+        raise
     except Exception as error:
         log.exception("export %s failed", job_id)
         job.status, job.error = (

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Product:
     Args:
         var_dir: an existing, empty folder.
         scene_seconds: length of the scene; people: how many walk in it.
+        env: further settings.
 
     Attributes:
         base_url: of the web server.
@@ -47,7 +48,14 @@ class Product:
 
     username = "demo"
 
-    def __init__(self, var_dir: Path, *, scene_seconds: float = 12.0, people: int = 6) -> None:
+    def __init__(
+        self,
+        var_dir: Path,
+        *,
+        scene_seconds: float = 12.0,
+        people: int = 6,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.var_dir = var_dir
         self.scene_seconds = scene_seconds
         self.people = people
@@ -55,7 +63,7 @@ class Product:
         self.base_url = f"http://localhost:{self.port}"
         own = {"SPOTON_VAR_DIR": str(var_dir), "SPOTON_ALLOWED_HOSTS": "localhost,127.0.0.1"}
         kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
-        self.env = {**kept, **own}
+        self.env = {**kept, **own, **(env or {})}
         self.log = var_dir / "up.log"
         self._process: subprocess.Popen | None = None
 

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from tracking.errors import MediaTimeoutError
 from tracking.redis import redis_client
+from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,17 @@ def frame_key(task_id: Any, camera: str, instant: int) -> str:
 
 
 def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
-    """Keep a frame for the configured time; what falls out of the camera's ring is deleted."""
+    """Keep a frame for the configured time; what falls out of the camera's ring is deleted.
+
+    Failing here, because Redis is away or full, loses a picture, never a batch.
+    """
+    try:
+        _put(task_id, camera, frame)
+    except STORES_AWAY as error:
+        log.warning("a frame of camera %s was not kept: %s", camera, brief(error))
+
+
+def _put(task_id: Any, camera: str, frame: StoredFrame) -> None:
     key, ring = frame_key(task_id, camera, frame.instant), f"spoton:ring:{task_id}:{camera}"
     client = redis_client()
     pipeline = client.pipeline(transaction=False)

@@ -181,6 +181,19 @@ def test_the_watchdog_helps_once_and_waits_for_the_effect(task):
     assert asked_for() == pairs(*range(WINDOW))
 
 
+def test_after_a_restart_of_redis_all_tasks_are_helped_at_once(task, monkeypatch):
+    """Once, and only when workers have announced themselves: whom else to ask?"""
+    monkeypatch.setenv("SPOTON_QUEUE", "cpu.0")
+    announce(hostname="perceive-cpu.0@here")
+    schedule.watch_tasks()
+    redis_client().flushall()
+    assert schedule.watch_tasks() == []
+    announce(hostname="perceive-cpu.0@here")
+    assert schedule.watch_tasks() == [str(task.pk)]
+    assert asked_for() == pairs(*range(WINDOW))
+    assert schedule.watch_tasks() == []
+
+
 def test_the_watchdog_asks_again_for_the_preparation(window, yard, operator):
     task = task_start(user=operator, environment=yard)
     stalled(task)
