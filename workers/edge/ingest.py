@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,13 +10,14 @@ import uuid
 from collections import defaultdict, deque
 from typing import Any
 
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from tracking import frames, schedule
 from tracking.live import live_counts_set
 from tracking.messages import from_seconds
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
+from tracking.stores import STORES_AWAY, brief
 from workers.detection import needs_background
 from workers.detection.background import learn_background
 from workers.edge.live import background_key
@@ -87,15 +89,21 @@ class LiveTask(threading.Thread):
         instant = self._next_instant()
         pending: list[int] = []
         while not self.stopping.wait(max(0.0, self._time_of(instant) - time.time())):
-            if self._take(instant):
-                pending.append(instant)
-            if len(pending) >= size:
-                if schedule.live_batch_open(task_id=self.task_id, instants=pending) is None:
-                    self._count_dropped(len(pending))
-                pending = []
-                self._report()
-            elif time.time() - self._reported > REPORT_EVERY_S:
-                self._report()
+            try:
+                if self._take(instant):
+                    pending.append(instant)
+                if len(pending) >= size:
+                    opened, pending = pending, []
+                    if schedule.live_batch_open(task_id=self.task_id, instants=opened) is None:
+                        self._count_dropped(len(opened))
+                    self._report()
+                elif time.time() - self._reported > REPORT_EVERY_S:
+                    self._report()
+            except STORES_AWAY as error:
+                # cameras stay connected and what was learned stays known; only these frames are lost
+                log.warning("live task %s drops frames: %s", self.task_id, brief(error))
+                self._count_dropped(size)
+                close_old_connections()
             # late: the instants that have passed meanwhile are dropped, never queued
             following = max(instant + 1, self._next_instant())
             self._count_dropped(following - instant - 1)
@@ -171,6 +179,7 @@ class _Background:
     def __init__(self, task_id: str, camera: str) -> None:
         self._key = background_key(task_id, camera)
         self._samples: deque = deque(maxlen=SAMPLES)
+        self._data: bytes | None = None
         self._began: float | None = None
         self._sampled = self._learned = 0.0
         self._thread: threading.Thread | None = None
@@ -183,6 +192,7 @@ class _Background:
         if now - self._sampled >= every:
             self._samples.append(frame.image)
             self._sampled = now
+            self._keep()
         due = self._began + FIRST_LOOK_S if not self._learned else self._learned + LEARN_EVERY_S
         if now >= due and (self._thread is None or not self._thread.is_alive()):
             # beside the reading: a median over dozens of frames takes longer than one frame lasts
@@ -191,8 +201,15 @@ class _Background:
         return self._learned > 0
 
     def _store(self, samples: list, now: float) -> None:
-        redis_client().set(self._key, learn_background(samples).to_bytes(), ex=BACKGROUND_TTL_S)
+        self._data = learn_background(samples).to_bytes()
+        with contextlib.suppress(*STORES_AWAY):
+            redis_client().set(self._key, self._data, ex=BACKGROUND_TTL_S)
         self._learned = now
+
+    def _keep(self) -> None:
+        """A restarted Redis has lost the background: tell it again, rather than learn anew."""
+        if self._data is not None and not redis_client().exists(self._key):
+            redis_client().set(self._key, self._data, ex=BACKGROUND_TTL_S)
 
 
 def _own(task_id: str, me: str) -> bool:
@@ -208,8 +225,6 @@ def _own(task_id: str, me: str) -> bool:
 
 def run_ingest(*, policy: Any, stopping: threading.Event, look_every_s: float = 1.0) -> None:
     """Keep one thread per live task until told to stop."""
-    from django.db import close_old_connections
-
     running: dict[str, LiveTask] = {}
     me = uuid.uuid4().hex
     while not stopping.is_set():
