@@ -26,6 +26,17 @@ def _use_django_logging(**_: object) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
+@signals.worker_init.connect
+def _forget_predecessor(**_: object) -> None:
+    """A worker that was killed and is started again does not wait for its own leases to end."""
+    if os.environ.get("SPOTON_QUEUE"):
+        from tracking.observations import end_leases_of_this_worker
+        from tracking.stores import STORES_AWAY
+
+        with contextlib.suppress(*STORES_AWAY):
+            end_leases_of_this_worker()
+
+
 @signals.heartbeat_sent.connect
 def _announce_worker(sender: object = None, **_: object) -> None:
     """Every heartbeat renews the worker's entry among the live device queues."""

@@ -6,6 +6,8 @@ the same result.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Sequence
 
 from tracking.redis import redis_client
@@ -15,7 +17,7 @@ TTL_SECONDS = 900
 LEASE_SECONDS = 30
 
 
-def _key(task_id: str, number: int, camera: str) -> str:
+def _key(task_id: str, number: int | str, camera: str) -> str:
     return f"spoton:observations:{task_id}:{number}:{camera}"
 
 
@@ -51,11 +53,15 @@ def discard(*, task_id: str, number: int, cameras: Sequence[str]) -> None:
 def lease(*, task_id: str, number: int, camera: str, owner: str) -> bool:
     """Whether this worker may perceive the batch now: nobody else is at it.
 
-    A killed worker's lease ends by itself; the same owner (a redelivered message) gets it again.
+    A killed worker's lease ends by itself, or when the worker is started again; the same owner (a redelivered
+    message) gets it again.
     """
-    key = f"{_key(task_id, number, camera)}:lease"
+    key, value = f"{_key(task_id, number, camera)}:lease", f"{owner} {_worker()}"
     client = redis_client()
-    return bool(client.set(key, owner, nx=True, ex=LEASE_SECONDS)) or client.get(key) == owner.encode()
+    if client.set(key, value, nx=True, ex=LEASE_SECONDS):
+        return True
+    holder = client.get(key)
+    return holder is not None and holder.split(b" ", 1)[0] == owner.encode()
 
 
 def leased(*, task_id: str, pairs: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
@@ -70,6 +76,20 @@ def leased(*, task_id: str, pairs: Sequence[tuple[int, str]]) -> set[tuple[int, 
 
 def renew_lease(*, task_id: str, number: int, camera: str) -> None:
     redis_client().expire(f"{_key(task_id, number, camera)}:lease", LEASE_SECONDS)
+
+
+def end_leases_of_this_worker() -> int:
+    """For a worker that starts: what it was at when it was killed may be given to others now; how many there were."""
+    client, mine, ended = redis_client(), f" {_worker()}".encode(), 0
+    for key in client.scan_iter(_key("*", "*", "*") + ":lease", count=500):
+        if (client.get(key) or b"").endswith(mine):
+            ended += client.delete(key)
+    return ended
+
+
+def _worker() -> str:
+    """This host's worker of this device queue; the same after it was killed and started again."""
+    return f"{os.environ.get('SPOTON_QUEUE', '')}@{socket.gethostname()}"
 
 
 def end_lease(*, task_id: str, number: int, camera: str) -> None:

@@ -62,6 +62,7 @@ class Chaos:
     Args:
         kinds: of disturbances; each has its turn before any comes again.
         every_s: mean time from one disturbance to the next; each is drawn between half and one and a half of it.
+        most_per_task: after so many a task is left in peace, to come to its end.
         pacing: of the tasks.
         tell: called with a line for each thing that happens.
     """
@@ -73,12 +74,13 @@ class Chaos:
         seed: int,
         kinds: Sequence[str] = tuple(DISTURBANCES),
         every_s: float = 4.0,
+        most_per_task: int = 8,
         pacing: str = "max",
         tell: Callable[[str], object] = lambda line: None,
     ) -> None:
         self.report = Report(seed)
         self._product, self._kinds, self._every_s = product, tuple(kinds), every_s
-        self._pacing, self._tell = pacing, tell
+        self._most_per_task, self._pacing, self._tell = most_per_task, pacing, tell
         self._chance = random.Random(seed)
         self._plan = _turns(self._kinds, self._chance)
         self._messages = Messages(product.address("redis_url"))
@@ -130,7 +132,8 @@ class Chaos:
         # Redis may be away
         with contextlib.suppress(redis.RedisError):
             self._messages.deliver_due()
-        if time.monotonic() < self._next_at:
+        peace = sum(done.task == number for done in self.report.done) >= self._most_per_task
+        if peace or time.monotonic() < self._next_at:
             return
         name, at = next(self._plan), time.time()
         try:

@@ -262,8 +262,18 @@ def test_observations_are_complete_when_every_camera_has_delivered(task):
 def test_only_one_worker_perceives_a_batch(task):
     """A redelivered message is its first receiver's; a duplicate waits until the lease has ended."""
     place = {"task_id": str(task.pk), "number": 0, "camera": "c01"}
-    assert observations.lease(**place, owner="message 1")
-    assert not observations.lease(**place, owner="message 2")
-    assert observations.lease(**place, owner="message 1")
+    assert observations.lease(**place, owner="message-1")
+    assert not observations.lease(**place, owner="message-2")
+    assert observations.lease(**place, owner="message-1")
     observations.end_lease(**place)
-    assert observations.lease(**place, owner="message 2")
+    assert observations.lease(**place, owner="message-2")
+
+
+def test_a_worker_that_starts_ends_the_leases_it_held_when_it_was_killed(task, monkeypatch):
+    place = {"task_id": str(task.pk), "number": 0}
+    for queue, camera in (("cpu.0", "c01"), ("cpu.1", "c02")):
+        monkeypatch.setenv("SPOTON_QUEUE", queue)
+        assert observations.lease(**place, camera=camera, owner="message-1")
+    assert observations.end_leases_of_this_worker() == 1
+    assert observations.leased(task_id=str(task.pk), pairs=pairs(0)) == {(0, "c01")}
+    assert observations.end_leases_of_this_worker() == 0
