@@ -10,3 +10,9 @@ from tracking.stores import waits_out
 @waits_out
 def run(job_id: str) -> None:
     services.export_run(job_id=job_id)
+
+
+@shared_task(name="exports.watch")
+@waits_out
+def watch() -> list[str]:
+    return services.exports_watch()
