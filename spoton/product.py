@@ -192,12 +192,12 @@ class Product:
         return redis.Redis.from_url(self.address("redis_url"), socket_timeout=5)
 
     def processes(self, part: str = "") -> list[psutil.Process]:
-        """Processes below `up` whose command line holds `part`."""
-        found = []
-        for child in psutil.Process(self._process.pid).children(recursive=True):
+        """`up` and the processes below it whose command line holds `part`."""
+        found, supervisor = [], psutil.Process(self._process.pid)
+        for process in (supervisor, *supervisor.children(recursive=True)):
             try:
-                if part in " ".join(child.cmdline()):
-                    found.append(child)
+                if part in " ".join(process.cmdline()):
+                    found.append(process)
             except psutil.Error:
                 pass
         return found

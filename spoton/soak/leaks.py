@@ -65,7 +65,6 @@ def trends(times_s: Sequence[float], samples: Sequence[Sample]) -> list[Trend]:
     for name, measure in sorted({key for sample in samples for key in sample}):
         values = np.array([sample.get((name, measure), 0.0) for sample in samples])[judged]
         slope, _, at_least, _ = theilslopes(values, hours, CONFIDENCE)
-        found.append(
-            Trend(name, measure, values[0], values[-1], values.max(), slope, at_least, MOST_PER_HOUR[measure])
-        )
+        numbers = map(float, (values[0], values[-1], values.max(), slope, at_least))
+        found.append(Trend(name, measure, *numbers, allowed=MOST_PER_HOUR[measure]))
     return found

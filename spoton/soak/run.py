@@ -27,6 +27,7 @@ class Report:
     """What was seen.
 
     Attributes:
+        samples: values by "process: measure", one mapping per time.
         tasks: how recorded tasks ended, counted; messages, closes: of the viewer's sockets.
         dropped: frames per camera that the live task could not take.
         problems: in words; empty when nothing leaks and no task failed.
@@ -34,6 +35,7 @@ class Report:
 
     minutes: float
     times_s: list[float] = field(default_factory=list)
+    samples: list[dict[str, float]] = field(default_factory=list)
     trends: list[Trend] = field(default_factory=list)
     tasks: Counter[str] = field(default_factory=Counter)
     messages: dict[str, int] = field(default_factory=dict)
@@ -82,6 +84,9 @@ def run_soak(
             live_task = product.task(token, live_task["task_id"])
             report.dropped = {name: c["dropped"] for name, c in live_task["camera_status"].items()}
         report.messages, report.closes = dict(viewer.messages), dict(viewer.closes)
+    report.samples = [
+        {": ".join(key): round(value, 2) for key, value in sample.items()} for sample in samples
+    ]
     report.trends = trends(report.times_s, samples)
     report.problems = _problems(report, live_task)
     return report
