@@ -21,6 +21,7 @@ import psutil
 import psycopg
 import redis
 
+from spoton.services import spawn
 from spoton.services.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,8 +71,9 @@ class Product:
     def __enter__(self) -> Product:
         command = [sys.executable, "manage.py", "up", "--port", str(self.port), "--no-flower"]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+            # should we be killed, it stops as by Ctrl-C
+            self._process = spawn.spawn(
+                command, cwd=ROOT, env=self.env, stdout=log, death_signal=signal.SIGINT
             )
         try:
             self.wait_until_healthy(START_SECONDS)
@@ -85,12 +87,7 @@ class Product:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        spawn.stop(self._process, signal.SIGINT, STOP_SECONDS)
 
     @property
     def password(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
+import signal
 import sys
 import time
 from collections import Counter
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spoton.product import FINAL, ROOT, Product, ProductError
+from spoton.services import spawn
 from spoton.services.processes import free_port
 from spoton.soak.leaks import Trend, trends
 from spoton.soak.samples import Sample, take_sample
@@ -131,11 +132,10 @@ def soaked_product(var_dir: Path, *, scene_seconds: float, people: int, live: bo
         (folder,) = (var_dir / "footage").glob("demo-campus-*")
         command = [sys.executable, "-m", "fixtures.stream_server", "--dir", str(folder), "--port", str(port)]
         with (var_dir / "cameras.log").open("wb") as log:
-            cameras = subprocess.Popen(command, cwd=ROOT, env=product.env, stdout=log, stderr=log)
+            cameras = spawn.spawn(command, cwd=ROOT, env=product.env, stdout=log)
         try:
             if cameras.poll() is not None:
                 raise ProductError("the live cameras did not start")
             yield product
         finally:
-            cameras.terminate()
-            cameras.wait(10)
+            spawn.stop(cameras, signal.SIGTERM, deadline_seconds=10)
