@@ -24,6 +24,9 @@ STORES_AWAY: tuple[type[Exception], ...] = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.exceptions.OutOfMemoryError,
+    # during a failover
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
     kombu.exceptions.OperationalError,
 )
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
