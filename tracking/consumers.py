@@ -101,13 +101,13 @@ class TaskConsumer(AsyncWebsocketConsumer):
 
     async def clean_up(self) -> None:
         """Leave nothing behind, however the socket ended."""
-        # what is away has already forgotten us
-        with contextlib.suppress(*STORES_AWAY):
-            if self._joined is not None:
-                self._joined.cancel()
+        if self._joined is not None:
+            self._joined.cancel()
+            # what is away has already forgotten us
+            with contextlib.suppress(*STORES_AWAY):
                 await self.channel_layer.group_discard(group_of(self.task.pk), self.channel_name)
-            if hasattr(self, "redis"):
-                await self.redis.aclose()
+        if hasattr(self, "redis"):
+            await self.redis.aclose()
 
     async def opened(self) -> None:
         """The snapshot."""
