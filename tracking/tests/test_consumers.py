@@ -406,9 +406,9 @@ async def test_pictures_of_a_committed_batch(task, viewer):
 
 async def test_watching_asks_perception_for_pictures(task, viewer):
     assert not frames.is_watched(task.pk)
-    async with socket("frames", task.pk, viewer):
-        await asyncio.sleep(0.05)
-        assert frames.is_watched(task.pk)
+    async with socket("frames", task.pk, viewer), asyncio.timeout(5):
+        while not frames.is_watched(task.pk):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_viewer_chooses_cameras_and_rate(task, viewer):
