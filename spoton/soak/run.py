@@ -6,7 +6,6 @@ import contextlib
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +37,7 @@ class Report:
     times_s: list[float] = field(default_factory=list)
     samples: list[dict[str, float]] = field(default_factory=list)
     trends: list[Trend] = field(default_factory=list)
-    tasks: Counter[str] = field(default_factory=Counter)
+    tasks: dict[str, int] = field(default_factory=dict)
     messages: dict[str, int] = field(default_factory=dict)
     closes: dict[int, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
@@ -72,7 +71,7 @@ def run_soak(
             task = product.task(token, task["task_id"]) if task else None
             if task is None or task["status"] in FINAL:
                 if task is not None:
-                    report.tasks[task["status"]] += 1
+                    report.tasks[task["status"]] = report.tasks.get(task["status"], 0) + 1
                 task = product.start_task(token, pacing="realtime")
                 viewer.watch(*(t["task_id"] for t in (live_task, task) if t))
             if time.monotonic() >= next_sample:
@@ -113,7 +112,7 @@ def _problems(report: Report, live_task: dict | None) -> list[str]:
     return problems
 
 
-def _in_words(at_s: float, sample: Sample, tasks: Counter[str]) -> str:
+def _in_words(at_s: float, sample: Sample, tasks: dict[str, int]) -> str:
     memory = sum(value for (_, measure), value in sample.items() if measure == "memory MB")
     files = sum(value for (_, measure), value in sample.items() if measure == "open files")
     return f"{at_s:6.0f} s: {memory:.0f} MB, {files:.0f} open files, {sum(tasks.values())} tasks"

@@ -38,9 +38,9 @@ class Command(BaseCommand):
             scene = {"scene_seconds": options["seconds"], "people": options["people"]}
             with soaked_product(Path(folder), live=live, **scene) as product:
                 report = run_soak(product, minutes=minutes, every_s=every, live=live, tell=console.print)
+        console.print(_table(report.trends))
         if options["json"]:
             options["json"].write_text(json.dumps(asdict(report), indent=1))
-        console.print(_table(report.trends))
         console.print(
             f"Tasks: {dict(report.tasks)}; messages to the viewer: {report.messages}; sockets closed, by code: "
             f"{report.closes}" + (f"; live frames dropped: {report.dropped}" if live else "")
