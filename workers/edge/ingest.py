@@ -244,6 +244,8 @@ def run_ingest(*, policy: Any, stopping: threading.Event, look_every_s: float = 
             for task_id in filter(lambda t: _own(t, me), wanted.keys() - running.keys()):
                 running[task_id] = LiveTask(wanted[task_id], policy)
                 running[task_id].start()
+        except STORES_AWAY as error:
+            log.warning("looking for live tasks again in a moment: %s", brief(error))
         except Exception:
             log.exception("looking for live tasks failed, trying again")
         stopping.wait(look_every_s)
