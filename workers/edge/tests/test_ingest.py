@@ -89,17 +89,17 @@ def test_when_redis_has_lost_everything_the_task_goes_on(ingesting, workers, ope
     """Frames, batches under way and backgrounds are gone; the backgrounds are not learned anew."""
     monkeypatch.setattr("workers.edge.ingest.LEARN_EVERY_S", 600)
     task = start(operator, square)
-    workers.run_until(lambda: Position.objects.filter(task=task).exists())
+    workers.run_until(lambda: Position.objects.filter(task=task).exists(), within_s=60)
     redis_client().flushall()
     before, lost = batches(task), Position.objects.filter(task=task).latest("captured_at").captured_at
     schedule.watch_tasks()
-    monkeypatch.setattr(schedule, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(schedule, "STALL_SECONDS", 1)
 
     def found_again() -> bool:
         schedule.watch_tasks()
         return Position.objects.filter(task=task, captured_at__gt=lost).exists() and batches(task) > before
 
-    workers.run_until(found_again)
+    workers.run_until(found_again, within_s=50)
     assert ProcessingTask.objects.get(pk=task.pk).status == "PROCESSING"
 
 
