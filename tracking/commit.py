@@ -114,6 +114,8 @@ def _commit_next(task_id: str, associate: Associate) -> bool:
         )
     publish.batch_committed(task=task, number=number, recorded=recorded, instants=batch.instants)
     observations.discard(task_id=task_id, number=number, cameras=task.cameras)
+    if task.mode == ProcessingTask.Mode.LIVE:
+        schedule.forget_live_instants(task_id, number)
     if batch.last:
         publish.task_changed(task_id=task_id)
     else:

@@ -100,6 +100,11 @@ def live_instants(task_id: str, number: int) -> list[int]:
     return [int(part) for part in value.split(b",")] if value else []
 
 
+def forget_live_instants(task_id: str, number: int) -> None:
+    """Of a committed batch; nobody asks for it again."""
+    redis_client().delete(f"spoton:instants:{task_id}:{number}")
+
+
 def associate_later(task_id: str) -> None:
     current_app.send_task(ASSOCIATE, args=[task_id], queue="associate")
 

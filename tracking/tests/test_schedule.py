@@ -8,11 +8,12 @@ import pytest
 from django.utils import timezone
 
 from tracking import observations, schedule
+from tracking.commit import commit_ready_batches
 from tracking.devices import announce
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
-from tracking.tests.factories import asked_for, perceived, prepared, queued
+from tracking.tests.factories import asked_for, perceived, prepared, queued, walk
 
 # on_commit runs as it does in production
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -227,6 +228,14 @@ def test_live_batches_name_the_instants_that_are_in_the_store(live):
     (_, (message,)), *_ = queued("cpu.0")[1:]
     assert message["live"] is True
     assert message["segments"][0]["instants"] == [3, 4, 6]
+
+
+def test_what_was_remembered_of_a_live_batch_goes_when_it_is_committed(live):
+    open_batch(live, [3, 4])
+    open_batch(live, [6])
+    perceived(live, 0)
+    assert commit_ready_batches(task_id=str(live.pk), associate=walk) == 1
+    assert [schedule.live_instants(str(live.pk), number) for number in (0, 1)] == [[], [6]]
 
 
 def test_live_batches_beyond_the_window_are_refused_not_queued(live):
