@@ -37,7 +37,7 @@ def small_scene(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory):
     """The whole product as users run it: `manage.py up` with its own database, workers and footage."""
-    from spoton.testing_product import Product
+    from spoton.product import Product
 
     with Product(tmp_path_factory.mktemp("product")) as running:
         yield running

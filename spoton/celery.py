@@ -1,10 +1,15 @@
 """The Celery application. Workers are started by `manage.py workers`, never by hand with other settings."""
 
+import contextlib
 import os
+import warnings
 
 from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spoton.settings")
+
+# when the broker is lost, what is being worked on is finished: it is not done twice, and its result counts
+warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", PendingDeprecationWarning)
 
 app = Celery("spoton")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -21,12 +26,26 @@ def _use_django_logging(**_: object) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
+@signals.worker_init.connect
+def _forget_predecessor(**_: object) -> None:
+    """A worker that was killed and is started again does not wait for its own leases to end."""
+    if os.environ.get("SPOTON_QUEUE"):
+        from tracking.observations import end_leases_of_this_worker
+        from tracking.stores import STORES_AWAY
+
+        with contextlib.suppress(*STORES_AWAY):
+            end_leases_of_this_worker()
+
+
 @signals.heartbeat_sent.connect
 def _announce_worker(sender: object = None, **_: object) -> None:
     """Every heartbeat renews the worker's entry among the live device queues."""
     from tracking.devices import announce
+    from tracking.stores import STORES_AWAY
 
-    announce(hostname=str(sender.eventer.hostname))
+    # a Redis that is away is told of by the worker itself, and the next heartbeat comes in two seconds
+    with contextlib.suppress(*STORES_AWAY):
+        announce(hostname=str(sender.eventer.hostname))
 
 
 @signals.worker_shutdown.connect

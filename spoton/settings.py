@@ -213,6 +213,11 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(ENV.var_dir / "run" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # re-enqueues what a killed process or a lost message left undone; cheap when nothing is wrong
     "watch tasks": {"task": "tracking.watch_tasks", "schedule": 3.0, "options": {"expires": 3.0}},
+    "watch exports": {
+        "task": "exports.watch",
+        "schedule": 60.0,
+        "options": {"expires": 60.0, "queue": "maintenance"},
+    },
     "forget appearances": {"task": "tracking.forget_appearances", "schedule": 3600.0},
 }
 

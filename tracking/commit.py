@@ -259,11 +259,15 @@ def _checkpoint_every(task: ProcessingTask) -> int:
 
 
 def _discard(task: ProcessingTask, number: int) -> None:
-    """Observations that no one will ask for again."""
-    if _checkpoint_due(task, number):
-        oldest = number if task.mode == ProcessingTask.Mode.RECORDED else number - _checkpoint_every(task) + 1
-        numbers = range(max(0, oldest), number + 1)
-        observations.discard(task_id=str(task.pk), numbers=numbers, cameras=task.cameras)
+    """What no one will ask for again: whatever the state that is stored now has seen."""
+    if not _checkpoint_due(task, number):
+        return
+    live = task.mode == ProcessingTask.Mode.LIVE
+    oldest = max(0, number - _checkpoint_every(task) + 1) if live else number
+    numbers = range(oldest, number + 1)
+    observations.discard(task_id=str(task.pk), numbers=numbers, cameras=task.cameras)
+    if live:
+        schedule.live_instants_forget(str(task.pk), numbers)
 
 
 def _totals(before: dict[str, Any], reports: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -21,14 +22,19 @@ from tracking.messages import from_seconds, isoformat
 from tracking.models import ProcessingTask
 from tracking.publish import group_of, last_key, updates_key
 from tracking.redis import async_redis_client
+from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
-NOT_AUTHENTICATED, UNKNOWN, TOO_SLOW, TASK_ENDED = 4401, 4404, 4408, 4409
+NOT_AUTHENTICATED, UNKNOWN, TOO_SLOW, TASK_ENDED, UNAVAILABLE = 4401, 4404, 4408, 4409, 4503
+# by the protocol's words an internal error, under a number that a server is free to send
+BROKEN = 4500
 # the state is sent again at most this often while batches arrive
 STATUS_EVERY_S = 1.0
 # whether the user may still listen is asked again at most this often
 RECHECK_EVERY_S = 5.0
+# a restarted Redis has forgotten who listens: everybody says so again this often
+JOIN_AGAIN_EVERY_S = 5.0
 # pictures sent to a viewer who has not acknowledged them: 5 s of four cameras at 10 per second
 MOST_UNACKNOWLEDGED = 200
 # a viewer who acknowledges nothing for this long while behind is told to come back
@@ -44,8 +50,19 @@ class TaskConsumer(AsyncWebsocketConsumer):
     """
 
     task: ProcessingTask
-    _joined = False
+    _joined: asyncio.Task | None = None
     _checked = 0.0
+    _turned_away = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The socket's whole life: a store that is away ends it with a close code that says "come back"."""
+        try:
+            await super().__call__(scope, receive, send)
+        except STORES_AWAY as error:
+            log.warning("a socket is closed, its viewer may come back: %s", brief(error))
+            await self.turn_away()
+        finally:
+            await self.clean_up()
 
     async def connect(self) -> None:
         user = self.scope.get("user")
@@ -62,12 +79,33 @@ class TaskConsumer(AsyncWebsocketConsumer):
             return
         # joined before the snapshot is taken, so that nothing falls between the two
         await self.channel_layer.group_add(group_of(self.task.pk), self.channel_name)
-        self._joined = True
+        self._joined = asyncio.create_task(self.stay_joined())
         await self.opened()
 
-    async def disconnect(self, code: int) -> None:
-        if self._joined:
-            await self.channel_layer.group_discard(group_of(self.task.pk), self.channel_name)
+    async def stay_joined(self) -> None:
+        """Runs until the socket closes."""
+        try:
+            while True:
+                await asyncio.sleep(JOIN_AGAIN_EVERY_S)
+                await self.channel_layer.group_add(group_of(self.task.pk), self.channel_name)
+        except STORES_AWAY:
+            await self.turn_away()
+
+    async def turn_away(self) -> None:
+        if self._turned_away:
+            return
+        self._turned_away = True
+        await self.refuse(
+            "service_unavailable", "The database or Redis is restarting; connect again.", UNAVAILABLE
+        )
+
+    async def clean_up(self) -> None:
+        """Leave nothing behind, however the socket ended."""
+        if self._joined is not None:
+            self._joined.cancel()
+            # what is away has already forgotten us
+            with contextlib.suppress(*STORES_AWAY):
+                await self.channel_layer.group_discard(group_of(self.task.pk), self.channel_name)
         if hasattr(self, "redis"):
             await self.redis.aclose()
 
@@ -214,10 +252,10 @@ class FramesConsumer(TaskConsumer):
         self._sender = asyncio.create_task(self.send_frames())
         await self.keep_watching()
 
-    async def disconnect(self, code: int) -> None:
+    async def clean_up(self) -> None:
         if hasattr(self, "_sender"):
             self._sender.cancel()
-        await super().disconnect(code)
+        await super().clean_up()
 
     def requests(self) -> dict[str, Any]:
         return {"subscribe": self.on_subscribe, "ack": self.on_ack}
@@ -265,9 +303,11 @@ class FramesConsumer(TaskConsumer):
             await self._send_newest_batches()
         except asyncio.CancelledError:
             raise
+        except STORES_AWAY:
+            await self.turn_away()
         except Exception:
             log.exception("the pictures of task %s broke off for one viewer", self.task.pk)
-            await self.close(code=1011)
+            await self.close(code=BROKEN)
 
     async def keeps_up(self) -> bool:
         """Whether the viewer can take another picture; closes the socket of one that stays behind."""

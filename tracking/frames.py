@@ -19,6 +19,7 @@ from django.conf import settings
 
 from tracking.errors import MediaTimeoutError
 from tracking.redis import redis_client
+from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,10 @@ def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
 
 
 def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
-    """Keep frames of several cameras, in one round trip; beyond the store's size the oldest of all give way."""
+    """Keep frames of several cameras, in one round trip; beyond the store's size the oldest of all give way.
+
+    Failing here, because Redis is away or full, loses pictures, never a batch.
+    """
     env, pipeline = settings.ENV, redis_client().pipeline(transaction=False)
     for camera, frame in frames:
         keys = [
@@ -114,7 +118,10 @@ def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
         ]
         limits = [env.frame_ttl_seconds, time.time(), FRAMES_PER_CAMERA, env.frame_store_mb * 2**20]
         pipeline.eval(_PUT, len(keys), *keys, frame.to_bytes(), *limits)
-    pipeline.execute()
+    try:
+        pipeline.execute()
+    except STORES_AWAY as error:
+        log.warning("%d frames were not kept: %s", len(frames), brief(error))
 
 
 def size_bytes() -> int:

@@ -6,6 +6,8 @@ the same result.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from tracking.redis import redis_client
@@ -15,7 +17,7 @@ TTL_SECONDS = 900
 LEASE_SECONDS = 30
 
 
-def _key(task_id: str, number: int, camera: str) -> str:
+def _key(task_id: str, number: int | str, camera: str) -> str:
     return f"spoton:observations:{task_id}:{number}:{camera}"
 
 
@@ -65,18 +67,19 @@ def discard(*, task_id: str, numbers: Iterable[int], cameras: Sequence[str]) -> 
 def lease(*, task_id: str, number: int, cameras: Sequence[str], owner: str) -> list[str]:
     """Those of the cameras that this worker may perceive now: nobody has, and nobody else is at it.
 
-    A killed worker's lease ends by itself; the same owner (a redelivered message) gets it again.
+    A killed worker's lease ends by itself, or when the worker is started again; the same owner (a redelivered
+    message) gets it again.
     """
-    pipeline = redis_client().pipeline(transaction=False)
+    pipeline, value = redis_client().pipeline(transaction=False), f"{owner} {_worker()}"
     for camera in cameras:
         key = _lease_key(task_id, number, camera)
         pipeline.exists(_key(task_id, number, camera))
-        pipeline.set(key, owner, nx=True, ex=LEASE_SECONDS)
+        pipeline.set(key, value, nx=True, ex=LEASE_SECONDS)
         pipeline.get(key)
     answers = pipeline.execute()
     mine = []
     for camera, there, _, holder in zip(cameras, answers[::3], answers[1::3], answers[2::3], strict=True):
-        if holder == owner.encode():
+        if holder is not None and holder.split(b" ", 1)[0] == owner.encode():
             if there:
                 redis_client().delete(_lease_key(task_id, number, camera))
             else:
@@ -99,6 +102,20 @@ def renew_lease(*, task_id: str, number: int, cameras: Sequence[str]) -> None:
     for camera in cameras:
         pipeline.expire(_lease_key(task_id, number, camera), LEASE_SECONDS)
     pipeline.execute()
+
+
+def end_leases_of_this_worker() -> int:
+    """For a worker that starts: what it was at when it was killed may be given to others now; how many there were."""
+    client, mine, ended = redis_client(), f" {_worker()}".encode(), 0
+    for key in client.scan_iter(_key("*", "*", "*") + ":lease", count=500):
+        if (client.get(key) or b"").endswith(mine):
+            ended += client.delete(key)
+    return ended
+
+
+def _worker() -> str:
+    """This host's worker of this device queue; the same after it was killed and started again."""
+    return f"{os.environ.get('SPOTON_QUEUE', '')}@{socket.gethostname()}"
 
 
 def end_lease(*, task_id: str, number: int, cameras: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,7 @@ ASSOCIATE_QUEUE = "associate"
 OWNER_TTL_SECONDS = 60
 # a task without progress for this long is asked for again what is missing
 STALL_SECONDS = 8
+REMEMBERS_KEY = "spoton:remembers"
 # the end of a task is announced again for so long: a notice may be lost, and viewers wait for it
 ANNOUNCED_SECONDS = 10
 # the comparison of persons with earlier ones is asked for again this often, for so long after a task's end
@@ -135,6 +137,13 @@ def live_instant(task_id: str, number: int) -> tuple[int, float] | None:
     return int(instant), float(time_s)
 
 
+def live_instants_forget(task_id: str, numbers: Iterable[int]) -> None:
+    """Of committed batches that nobody asks for again."""
+    keys = [f"spoton:instant:{task_id}:{number}" for number in numbers]
+    if keys:
+        redis_client().delete(*keys)
+
+
 def associate_later(task_id: str) -> None:
     """Tell association that something may be ready: the worker that has the task's tracker, while it is there."""
     owner = redis_client().get(_owner_key(task_id))
@@ -164,23 +173,32 @@ def match_later(task_id: str) -> None:
 def watch_tasks() -> list[str]:
     """Ask again for what active tasks lack: after a killed worker, a lost message, a restarted broker.
 
+    Tasks that stand still are helped; after a restart of Redis all, without waiting for that.
+
     Returns:
         Ids of the tasks that were helped on.
     """
     helped = []
     active = list(ProcessingTask.objects.filter(status__in=ProcessingTask.ACTIVE))
+    emptied = _redis_was_emptied()
     if any(task.mode == ProcessingTask.Mode.LIVE for task in active):
         # nobody knows how long a live task goes on: its next day is made while it runs
         partitions_ensure(start=timezone.now(), end=timezone.now() + timedelta(days=1))
     for task in active:
         since = max(filter(None, [task.progressed_at, task.started_at, task.created_at]))
-        stalled = timezone.now() - since > timedelta(seconds=STALL_SECONDS)
+        stalled = emptied or timezone.now() - since > timedelta(seconds=STALL_SECONDS)
         # one helper at a time, and not again before the help had time to work
         if stalled and redis_client().set(f"spoton:nudge:{task.pk}", 1, nx=True, ex=STALL_SECONDS):
             _help(task)
             helped.append(str(task.pk))
     _finish_ended()
     return helped
+
+
+def _redis_was_emptied() -> bool:
+    """Whether Redis has lost everything, all queues too, since the last look; not before workers are back."""
+    # without a lifetime, so that nothing else removes it
+    return bool(live_device_queues()) and bool(redis_client().set(REMEMBERS_KEY, 1, nx=True))
 
 
 def _finish_ended() -> None:

@@ -3,14 +3,17 @@
 from celery import shared_task
 
 from tracking import gallery, metrics, reappearance, schedule
+from tracking.stores import waits_out
 
 
 @shared_task(name="tracking.schedule_batches")
+@waits_out
 def schedule_batches(task_id: str) -> None:
     schedule.schedule_batches(task_id=task_id)
 
 
 @shared_task(name="tracking.watch_tasks")
+@waits_out
 def watch_tasks() -> list[str]:
     helped = schedule.watch_tasks()
     metrics.counted("stalls", n=len(helped))
@@ -18,6 +21,7 @@ def watch_tasks() -> list[str]:
 
 
 @shared_task(name="tracking.match_persons", time_limit=600, soft_time_limit=580)
+@waits_out
 def match_persons(task_id: str) -> None:
     reappearance.persons_match(task_id=task_id)
 

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from tracking import frames, observations, schedule, services, tracing
 from tracking.redis import redis_client
+from tracking.stores import STORES_AWAY, waits_out
 
 if TYPE_CHECKING:
     from workers.associate import Associator
@@ -30,6 +31,7 @@ BACKGROUND_TTL_SECONDS = 3600
 
 
 @shared_task(name="workers.prepare_task", bind=True, max_retries=2, time_limit=300, soft_time_limit=280)
+@waits_out
 def prepare_task(self: Task, task_id: str) -> None:
     """Choose detector and embedder on this device, load them, and let the task begin."""
     from tracking.models import ProcessingTask
@@ -47,6 +49,8 @@ def prepare_task(self: Task, task_id: str) -> None:
     except EngineError as error:
         services.task_fail(task_id=task_id, code="model_unavailable", message=str(error))
         return
+    except STORES_AWAY:
+        raise
     except Exception as error:
         if self.request.retries >= self.max_retries:
             log.exception("task %s could not be prepared", task_id)
@@ -60,6 +64,7 @@ def prepare_task(self: Task, task_id: str) -> None:
 
 
 @shared_task(name="workers.perceive", bind=True, max_retries=2, time_limit=300, soft_time_limit=280)
+@waits_out
 def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
     """Perceive some cameras' shares of a batch and hand their observations to association."""
     from workers.batches import FrameBatch
@@ -82,6 +87,8 @@ def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
         except EngineError as error:
             services.task_fail(task_id=task_id, code="perception_failed", message=str(error))
             return
+        except STORES_AWAY:
+            raise
         except Exception as error:
             observations.end_lease(**place)
             if self.request.retries >= self.max_retries:
@@ -100,6 +107,7 @@ def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
 
 
 @shared_task(name="workers.associate", bind=True, max_retries=3)
+@waits_out
 def associate(self: Task, task_id: str) -> None:
     """Associate and record whatever is ready; close what was stopped."""
     from tracking.commit import close_task, commit_ready_batches
@@ -126,8 +134,11 @@ def associate(self: Task, task_id: str) -> None:
             task_id=task_id,
             finish=lambda task, known: engine.tracker_after(task.plan["cameras"], known).finish(),
         )
+    except STORES_AWAY:
+        associator().forget(task_id)
+        raise
     except Exception as error:
-        # it has gone ahead of what was committed
+        # its tracker has gone ahead of what was committed
         associator().forget(task_id)
         if self.request.retries >= self.max_retries:
             log.exception("task %s could not be associated", task_id)
@@ -146,6 +157,7 @@ def fetch_frame(task_id: str, camera: str, instant: int, reply_to: str) -> None:
 
 
 @shared_task(name="workers.probe_recording", time_limit=1200, soft_time_limit=1180)
+@waits_out
 def probe_recording(recording_id: str) -> None:
     """Read a recording's length, rate, size and troubles, and a preview for its camera."""
     from workers.edge.media import probe

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from environments.errors import EnvironmentNotFoundError, PermissionDeniedError
 from exports import formats, services
 from exports.models import ExportJob
-from exports.tasks import run
+from exports.tasks import run, watch
 from tracking.commit import commit_ready_batches
 from tracking.planning import person_id
 from tracking.tests.factories import perceived, person, queued, walk
@@ -52,6 +54,26 @@ def test_a_job_is_queued_when_its_row_is_there(operator, recorded, django_captur
         assert queued("exports") == []
     assert (job.status, job.created_by) == (ExportJob.Status.QUEUED, operator)
     assert queued("exports") == [("exports.run", [str(job.pk)])]
+
+
+@pytest.mark.parametrize(("status", "patience"), [("queued", 60), ("running", 1300)])
+def test_what_was_lost_is_queued_again_once(
+    operator, recorded, django_capture_on_commit_callbacks, status, patience
+):
+    """After a restart of Redis, or of the worker that was at it."""
+    job = services.export_request(user=operator, task=recorded, format=MOT)
+    late = timezone.now() - timedelta(seconds=patience + 1)
+    for created_at, helped in ((timezone.now(), []), (late, [str(job.pk)]), (late, [])):
+        ExportJob.objects.filter(pk=job.pk).update(status=status, created_at=created_at)
+        with django_capture_on_commit_callbacks(execute=True):
+            assert watch() == helped
+    assert queued("exports") == [("exports.run", [str(job.pk)])]
+
+
+def test_finished_exports_are_left_alone(operator, recorded):
+    job = exported(operator, recorded, MOT)
+    ExportJob.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(days=1))
+    assert watch() == []
 
 
 def test_only_operators_may_export(viewer, stranger, recorded):

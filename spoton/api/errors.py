@@ -15,9 +15,12 @@ from rest_framework.views import set_rollback
 
 from environments.errors import DomainError
 from spoton.api.envelope import error_body
+from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
+# embedded stores are back within a few seconds
+RETRY_AFTER_SECONDS = 2
 # DRF's exceptions by the code that clients see; the first class that fits wins
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.ParseError, "malformed_request"),
@@ -56,6 +59,13 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, exceptions.APIException):
         set_rollback()
         return _api_exception(error)
+    if isinstance(error, STORES_AWAY):
+        log.warning("a request could not be answered: %s", brief(error))
+        body = error_body(
+            "service_unavailable", "The database or Redis is restarting; try again in a moment."
+        )
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return Response(body, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers=headers, exception=True)
     return None
 
 

@@ -89,14 +89,24 @@ class EmbeddedServices:
         return {name: service.healthy() for name, service in started.items() if service is not None}
 
     def restart_dead(self) -> list[str]:
-        """Start again those that ended by themselves; their names."""
-        dead = [
-            service for service in (self.postgres, self.redis) if service is not None and not service.alive()
-        ]
-        for service in dead:
-            service.stop()
-            service.start()
-        return [service.NAME for service in dead]
+        """Start again those that ended by themselves; their names.
+
+        Raises:
+            ServiceError: one could not start; the other was looked after all the same. Call again to try again.
+        """
+        restarted, problems = [], []
+        for service in (self.redis, self.postgres):
+            if service is None or service.alive():
+                continue
+            try:
+                service.stop()
+                service.start()
+                restarted.append(service.NAME)
+            except ServiceError as error:
+                problems.append(str(error))
+        if problems:
+            raise ServiceError("\n".join(problems))
+        return restarted
 
     def __enter__(self) -> Self:
         self.start()

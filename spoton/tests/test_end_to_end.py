@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 
-import psutil
 import pytest
 import websockets
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
-
-ROWS = {
-    "detections": "SELECT captured_at, camera_id, track_id, person_id, instant, frame, x1, y1, x2, y2, confidence,"
-    " map_x, map_y FROM tracking_detection WHERE task_id = %s ORDER BY 1, 2, 3",
-    "positions": "SELECT captured_at, person_id, instant, x_m, y_m, vx_m_s, vy_m_s, sigma_m"
-    " FROM tracking_position WHERE task_id = %s ORDER BY 1, 2",
-    "trajectories": "SELECT person_id, started_at, ended_at, instants, x_m, y_m, length_m"
-    " FROM tracking_trajectory WHERE task_id = %s ORDER BY 1, 2",
-    "appearances": "SELECT person_id, embedder, vector::text, weight, seen_at"
-    " FROM tracking_appearance WHERE task_id = %s ORDER BY 1",
-    "batches": "SELECT number, instants FROM tracking_batch WHERE task_id = %s ORDER BY 1",
-}
 
 
 @pytest.fixture(scope="module")
@@ -36,52 +22,26 @@ def finished(product, token):
     return product.run_task(token)
 
 
-def rows_of(product, task_id):
-    return {name: product.rows(query, task_id) for name, query in ROWS.items()}
-
-
 def test_a_recorded_span_becomes_people_on_the_map(product, finished):
     assert finished["status"] == "COMPLETED", finished
     assert finished["progress"] == 1
     assert finished["detector"]["chosen"] == "motion"
     assert finished["detector"]["reason"]
-    rows = rows_of(product, finished["task_id"])
+
+    def recorded(what: str) -> int:
+        query = f"SELECT {what} WHERE task_id = %s"
+        return product.rows(query, finished["task_id"])[0][0]
+
     frames = product.scene_seconds * 10
-    assert sum(instants for _, instants in rows["batches"]) == frames
-    assert len(rows["detections"]) > frames
-    assert len(rows["positions"]) > frames
-    assert rows["trajectories"]
+    assert recorded("sum(instants) FROM tracking_batch") == frames
+    assert recorded("count(*) FROM tracking_detection") > frames
+    assert recorded("count(*) FROM tracking_position") > frames
+    assert recorded("count(*) FROM tracking_trajectory") > 0
     seen_by = product.rows(
         "SELECT person_id, count(DISTINCT camera_id) FROM tracking_detection WHERE task_id = %s GROUP BY 1",
         finished["task_id"],
     )
     assert max(cameras for _, cameras in seen_by) >= 2, "nobody kept one identity in two views"
-
-
-def test_killed_workers_change_nothing(product, token, finished):
-    """SIGKILL to every kind of worker in the middle: the same rows, byte for byte."""
-    victims = [
-        "perceive-cpu.0",
-        "associate@",
-        "perceive-cpu.1",
-        "maintenance@",
-        "celery beat",
-        "-A spoton beat",
-    ]
-
-    def kill_one(task_id):
-        _, _, answer = product.request("GET", f"/api/v1/processing-tasks/{task_id}/status", token=token)
-        if answer["data"]["batches"]["done"] >= 1 and victims:
-            for process in product.processes(victims.pop(0)):
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-
-    disturbed = product.run_task(token, meanwhile=kill_one)
-    assert disturbed["status"] == "COMPLETED", disturbed
-    assert len(victims) < 5, "nothing was killed while the task ran"
-    expected, got = rows_of(product, finished["task_id"]), rows_of(product, disturbed["task_id"])
-    for name in ROWS:
-        assert got[name] == expected[name], f"{name} differ"
 
 
 async def collect(url: str, token: str, until) -> list:

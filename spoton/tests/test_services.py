@@ -228,7 +228,26 @@ def test_dead_services_are_restarted(folder):
         deadline = time.monotonic() + 5
         while (services.redis.alive() or services.postgres.alive()) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert services.restart_dead() == ["PostgreSQL", "Redis"]
+        assert services.restart_dead() == ["Redis", "PostgreSQL"]
+        assert services.healthy() == {"postgres": True, "redis": True}
+
+
+def test_one_that_cannot_start_does_not_keep_the_other_from_it(folder):
+    """And it is tried again whenever we are called."""
+    with ephemeral_services(folder) as services:
+        version = folder / "postgres" / "PG_VERSION"
+        good = version.read_text()
+        for service in (services.redis, services.postgres):
+            os.kill(service.pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(services.redis.pid), psutil.Process(services.postgres.pid)], 5)
+        version.write_text("16\n")
+        with pytest.raises(ServiceError, match="made by PostgreSQL 16"):
+            services.restart_dead()
+        assert services.redis.healthy()
+        with pytest.raises(ServiceError, match="made by PostgreSQL 16"):
+            services.restart_dead()
+        version.write_text(good)
+        assert services.restart_dead() == ["PostgreSQL"]
         assert services.healthy() == {"postgres": True, "redis": True}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from tracking import publish
 from tracking.commit import close_task, commit_ready_batches
@@ -27,6 +27,7 @@ from tracking.models import (
 )
 from tracking.redis import redis_client
 from tracking.services import task_fail, task_start, task_stop
+from tracking.stores import STORES_AWAY
 from tracking.tests.factories import Rows, finish, perceived, prepared, queued, walk
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -233,6 +234,42 @@ def test_the_fence_holds_even_without_the_lock(task):
     with pytest.raises(RuntimeError, match="committed by another owner"):
         commit(task, overtaken)
     assert not any(rows_of(task).values())
+
+
+def test_two_owners_cannot_both_commit_a_batch(task):
+    """One is frozen in the middle and loses its connection, and with it the lock; the other commits meanwhile."""
+    perceived(task, 0, 1)
+    frozen, go_on, outcome = threading.Event(), threading.Event(), []
+
+    def slow(batch):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            outcome.append(cursor.fetchone()[0])
+        frozen.set()
+        assert go_on.wait(30)
+        return walk(batch)
+
+    def first_owner() -> None:
+        try:
+            commit(task, slow, most=1)
+        except Exception as error:
+            outcome.append(error)
+        finally:
+            connections.close_all()
+
+    owner = threading.Thread(target=first_owner)
+    owner.start()
+    assert frozen.wait(30)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", outcome)
+    assert commit(task) == 2, "the lock went with the connection"
+    before, checkpoint = rows_of(task), bytes(Checkpoint.objects.get().state)
+    go_on.set()
+    owner.join(30)
+    assert isinstance(outcome[1], STORES_AWAY), "and its commit is void"
+    assert rows_of(task) == before
+    assert bytes(Checkpoint.objects.get().state) == checkpoint
+    assert [number for number, _ in before["Batch"]] == [0, 1]
 
 
 # -- the same again ------------------------------------------------------------------------------------------

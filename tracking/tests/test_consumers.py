@@ -74,6 +74,47 @@ def put(task, camera, instant):
 stop = sync_to_async(task_stop)
 
 
+@sync_to_async
+def break_off_waiting_readers() -> None:
+    """What a restart of Redis does to connections that wait in a blocking read."""
+    client = redis_client()
+    for one in client.client_list():
+        if one["cmd"].startswith(("bzpop", "blpop")):
+            client.client_kill_filter(_id=one["id"])
+
+
+async def waiting_reader() -> None:
+    """Until some socket waits for notices."""
+    async with asyncio.timeout(5):
+        while not any(
+            one["cmd"].startswith("bzpop") for one in await sync_to_async(redis_client().client_list)()
+        ):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("kind", ["tracking", "frames"])
+async def test_when_redis_goes_away_viewers_are_told_to_come_back(task, viewer, kind):
+    async with socket(kind, task.pk, viewer) as viewing:
+        if kind == "tracking":
+            await message(viewing)
+        await waiting_reader()
+        await break_off_waiting_readers()
+        error = await message(viewing)
+        assert (error["type"], error["error"]["code"]) == ("error", "service_unavailable")
+        assert await closed_with(viewing) == 4503
+
+
+async def test_who_listens_goes_on_listening_when_redis_has_forgotten(task, viewer, monkeypatch):
+    """A restarted Redis knows no groups, and not every socket notices the restart."""
+    monkeypatch.setattr(consumers, "JOIN_AGAIN_EVERY_S", 0.05)
+    async with socket("tracking", task.pk, viewer) as viewing:
+        await message(viewing)
+        await sync_to_async(redis_client().flushall)()
+        await asyncio.sleep(0.3)
+        await commit(task, 0)
+        assert (await message(viewing))["type"] == "tracking_update"
+
+
 # -- /ws/tracking --------------------------------------------------------------------------------------------
 
 
@@ -365,9 +406,9 @@ async def test_pictures_of_a_committed_batch(task, viewer):
 
 async def test_watching_asks_perception_for_pictures(task, viewer):
     assert not frames.is_watched(task.pk)
-    async with socket("frames", task.pk, viewer):
-        await asyncio.sleep(0.05)
-        assert frames.is_watched(task.pk)
+    async with socket("frames", task.pk, viewer), asyncio.timeout(5):
+        while not frames.is_watched(task.pk):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_viewer_chooses_cameras_and_rate(task, viewer):

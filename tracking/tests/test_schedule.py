@@ -8,11 +8,12 @@ import pytest
 from django.utils import timezone
 
 from tracking import observations, schedule
+from tracking.commit import commit_ready_batches
 from tracking.devices import announce, withdraw
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
-from tracking.tests.factories import asked_for, by_priority, perceived, prepared, queued, record
+from tracking.tests.factories import asked_for, by_priority, perceived, prepared, queued, record, walk
 
 # on_commit runs as it does in production
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -197,6 +198,19 @@ def test_the_watchdog_helps_once_and_waits_for_the_effect(task):
     assert asked_for() == pairs(*range(WINDOW))
 
 
+def test_after_a_restart_of_redis_all_tasks_are_helped_at_once(task, monkeypatch):
+    """Once, and only when workers have announced themselves: whom else to ask?"""
+    monkeypatch.setenv("SPOTON_QUEUE", "cpu.0")
+    announce(hostname="perceive-cpu.0@here")
+    schedule.watch_tasks()
+    redis_client().flushall()
+    assert schedule.watch_tasks() == []
+    announce(hostname="perceive-cpu.0@here")
+    assert schedule.watch_tasks() == [str(task.pk)]
+    assert asked_for() == pairs(*range(WINDOW))
+    assert schedule.watch_tasks() == []
+
+
 def test_the_watchdog_asks_again_for_the_preparation(window, yard, operator):
     task = task_start(user=operator, environment=yard)
     stalled(task)
@@ -234,6 +248,14 @@ def test_every_instant_of_live_cameras_is_a_batch_of_its_own(live):
     (_, (messages,)), *_ = queued("cpu.0")[1:]
     assert [m["camera"] for m in messages] == ["c01", "c02"], "what one device looks at comes together"
     assert all(m["live"] and m["segments"][0]["instants"] == [3] for m in messages)
+
+
+def test_what_was_remembered_of_a_live_batch_goes_with_its_state(live):
+    open_batch(live, 3)
+    open_batch(live, 6)
+    perceived(live, 0)
+    assert commit_ready_batches(task_id=str(live.pk), associate=walk) == 1
+    assert [schedule.live_instant(str(live.pk), number) for number in (0, 1)] == [None, (6, 1e9 + 6)]
 
 
 def test_live_batches_beyond_the_window_are_refused_not_queued(live):
@@ -302,3 +324,13 @@ def test_what_was_perceived_is_not_perceived_again(task):
     observations.store(**place, data={"c01": b"one"})
     assert observations.lease(**place, cameras=["c01", "c02"], owner="message 2") == ["c02"]
     assert observations.leased(task_id=str(task.pk), pairs=[(0, "c01"), (0, "c02")]) == {(0, "c02")}
+
+
+def test_a_worker_that_starts_ends_the_leases_it_held_when_it_was_killed(task, monkeypatch):
+    place = {"task_id": str(task.pk), "number": 0}
+    for queue, camera in (("cpu.0", "c01"), ("cpu.1", "c02")):
+        monkeypatch.setenv("SPOTON_QUEUE", queue)
+        assert observations.lease(**place, cameras=[camera], owner="message-1")
+    assert observations.end_leases_of_this_worker() == 1
+    assert observations.leased(task_id=str(task.pk), pairs=pairs(0)) == {(0, "c01")}
+    assert observations.end_leases_of_this_worker() == 0

@@ -7,8 +7,11 @@ import threading
 import uuid
 from typing import Any
 
+from django.db import close_old_connections
+
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
+from tracking.stores import STORES_AWAY, brief
 from workers.edge.live_task import LiveTask
 
 log = logging.getLogger(__name__)
@@ -30,8 +33,6 @@ def _own(task_id: str, me: str) -> bool:
 
 def run_ingest(*, policy: Any, stopping: threading.Event, look_every_s: float = 1.0) -> None:
     """Keep one thread per live task until told to stop."""
-    from django.db import close_old_connections
-
     running: dict[str, LiveTask] = {}
     me = uuid.uuid4().hex
     while not stopping.is_set():
@@ -51,6 +52,8 @@ def run_ingest(*, policy: Any, stopping: threading.Event, look_every_s: float = 
             for task_id in filter(lambda t: _own(t, me), wanted.keys() - running.keys()):
                 running[task_id] = LiveTask(wanted[task_id], policy)
                 running[task_id].start()
+        except STORES_AWAY as error:
+            log.warning("looking for live tasks again in a moment: %s", brief(error))
         except Exception:
             log.exception("looking for live tasks failed, trying again")
         stopping.wait(look_every_s)

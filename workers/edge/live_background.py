@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 
 from tracking.redis import redis_client
+from tracking.stores import STORES_AWAY
 from workers.detection.background import learn_background, to_working_size
 from workers.edge.live import background_key
 from workers.types import SourceFrame
@@ -24,6 +26,7 @@ class LiveBackground:
     def __init__(self, task_id: str, camera: str) -> None:
         self._key = background_key(task_id, camera)
         self._samples: deque = deque(maxlen=SAMPLES)
+        self._data: bytes | None = None
         self._began: float | None = None
         self._sampled = self._learned = 0.0
         self._thread: threading.Thread | None = None
@@ -37,6 +40,7 @@ class LiveBackground:
             # as large as it is learned from: dozens of large pictures would take gigabytes
             self._samples.append(to_working_size(frame.image))
             self._sampled = now
+            self._keep()
         due = self._began + FIRST_LOOK_S if not self._learned else self._learned + LEARN_EVERY_S
         if now >= due and (self._thread is None or not self._thread.is_alive()):
             # beside the reading: a median over dozens of frames takes longer than one frame lasts
@@ -45,5 +49,12 @@ class LiveBackground:
         return self._learned > 0
 
     def _store(self, samples: list, now: float) -> None:
-        redis_client().set(self._key, learn_background(samples).to_bytes(), ex=TTL_S)
+        self._data = learn_background(samples).to_bytes()
+        with contextlib.suppress(*STORES_AWAY):
+            redis_client().set(self._key, self._data, ex=TTL_S)
         self._learned = now
+
+    def _keep(self) -> None:
+        """A restarted Redis has lost the background: tell it again, rather than learn anew."""
+        if self._data is not None and not redis_client().exists(self._key):
+            redis_client().set(self._key, self._data, ex=TTL_S)

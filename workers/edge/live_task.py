@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from tracking import frames, schedule
 from tracking.live import live_counts_set
 from tracking.log_context import bind
 from tracking.messages import from_seconds
 from tracking.models import ProcessingTask
+from tracking.stores import STORES_AWAY, brief
 from workers.batch_work import BatchFrame
 from workers.detection import needs_background
 from workers.edge.degradation import Degradation
@@ -89,11 +90,16 @@ class LiveTask(threading.Thread):
             wait_s = self._synchroniser.wait_s(time.time())
             self._changed.wait(REPORT_EVERY_S / 4 if wait_s is None else min(wait_s, REPORT_EVERY_S / 4))
             self._changed.clear()
-            self._collect()
-            if (found := self._synchroniser.take(time.time())) is not None:
-                self._hand_on(found)
-            if time.time() - self._reported > REPORT_EVERY_S:
-                self._report()
+            try:
+                self._collect()
+                if (found := self._synchroniser.take(time.time())) is not None:
+                    self._hand_on(found)
+                if time.time() - self._reported > REPORT_EVERY_S:
+                    self._report()
+            except STORES_AWAY as error:
+                # cameras stay connected and what was learned stays known; only these frames are lost
+                log.warning("live task %s loses frames: %s", self.task_id, brief(error))
+                close_old_connections()
 
     def _collect(self) -> None:
         """Take what has arrived, once the camera's background is known."""
@@ -113,9 +119,13 @@ class LiveTask(threading.Thread):
         if not self._degradation.takes(found.instant):
             self.dropped.update(found.frames.keys())
             return
-        number, in_flight = schedule.live_batch_open(
-            task_id=self.task_id, instant=found.instant, time_s=found.time_s
-        )
+        try:
+            number, in_flight = schedule.live_batch_open(
+                task_id=self.task_id, instant=found.instant, time_s=found.time_s
+            )
+        except STORES_AWAY:
+            self.dropped.update(found.frames.keys())
+            raise
         self._degradation.observe(in_flight, number is not None, found.time_s)
         if number is None:
             self.dropped.update(found.frames.keys())

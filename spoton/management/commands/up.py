@@ -162,7 +162,13 @@ class _Run:
             time.sleep(0.2)
 
     def _tend_services(self, logs: LogForwarder) -> None:
-        for name in self.services.restart_dead():
+        try:
+            restarted = self.services.restart_dead()
+        except ServiceError as error:
+            # everything else waits for it; it is tried again in a second
+            logs.line("services", str(error))
+            return
+        for name in restarted:
             logs.line("services", f"{name} had ended and was started again")
 
     def _show_table(self, supervisor: Supervisor) -> None:

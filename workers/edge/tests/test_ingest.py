@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from tracking import frames, selectors
+from tracking import frames, schedule, selectors
 from tracking.models import Batch, Detection, Position, ProcessingTask, Trajectory
+from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
@@ -82,6 +83,24 @@ def test_a_stream_that_goes_away_is_told_and_taken_up_again(ingesting, workers, 
     workers.run_until(
         lambda: all(c["frames"] > before[n] + 5 for n, c in cameras_of(task).items()), within_s=40
     )
+
+
+def test_when_redis_has_lost_everything_the_task_goes_on(ingesting, workers, operator, square, monkeypatch):
+    """Frames, batches under way and backgrounds are gone; the backgrounds are not learned anew."""
+    monkeypatch.setattr("workers.edge.live_background.LEARN_EVERY_S", 600)
+    task = start(operator, square)
+    workers.run_until(lambda: Position.objects.filter(task=task).exists(), within_s=60)
+    redis_client().flushall()
+    before, lost = batches(task), Position.objects.filter(task=task).latest("captured_at").captured_at
+    schedule.watch_tasks()
+    monkeypatch.setattr(schedule, "STALL_SECONDS", 1)
+
+    def found_again() -> bool:
+        schedule.watch_tasks()
+        return Position.objects.filter(task=task, captured_at__gt=lost).exists() and batches(task) > before
+
+    workers.run_until(found_again, within_s=50)
+    assert ProcessingTask.objects.get(pk=task.pk).status == "PROCESSING"
 
 
 def test_hosts_that_are_not_allowed_are_told_and_the_others_go_on(ingesting, workers, operator, square):
