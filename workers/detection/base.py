@@ -41,9 +41,10 @@ def letterbox(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, flo
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
-    canvas = np.full((size[1], size[0], 3), PAD_GREY, np.uint8)
-    canvas[: fitted[1], : fitted[0]] = cv2.resize(image, fitted, interpolation=cv2.INTER_LINEAR)
-    return canvas, scale
+    fitted_image = cv2.resize(image, fitted, interpolation=cv2.INTER_LINEAR)
+    below, right = size[1] - fitted[1], size[0] - fitted[0]
+    grey = (PAD_GREY,) * 3
+    return cv2.copyMakeBorder(fitted_image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=grey), scale
 
 
 def select_persons(
