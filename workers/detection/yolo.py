@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from workers.detection.base import PAD_GREY, letterbox, select_persons
@@ -51,6 +50,7 @@ class YoloDetector:
         """
         self._path = Path(path)
         self._score_threshold, self._nms_iou = score_threshold, nms_iou
+        self._data = np.empty(0)
         self._session = open_onnx(self._path, providers, threads)
         self._read_input()
         self._recognise_head()
@@ -74,16 +74,13 @@ class YoloDetector:
 
     def _fit(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, list[float]]:
         """(b, 3, h, w) input of the network for uint8 BGR images, and their scales."""
-        data = np.empty((len(images), 3, self._size[1], self._size[0]), self._dtype)
-        scales = []
-        for planes, image in zip(data, images, strict=True):
-            canvas, scale = letterbox(image, self._size)
-            channels = cv2.split(canvas)
-            for plane, channel in zip(planes, channels if self._head == "yolox" else channels[::-1], strict=True):
-                plane[:] = channel
-            scales.append(scale)
+        if len(self._data) < len(images):
+            # kept: memory that is new costs more than the pixels that are written to it
+            self._data = np.empty((len(images), 3, self._size[1], self._size[0]), self._dtype)
+        data = self._data[: len(images)]
+        scales = [letterbox(image, planes) for image, planes in zip(images, data, strict=True)]
         if self._head == "yolov8":
-            data /= self._dtype(255)
+            data = np.ascontiguousarray(data[:, ::-1]) / self._dtype(255)
         return data, scales
 
     def _persons(self, output: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
