@@ -22,8 +22,7 @@ def test_recording_leaves_nothing_behind():
 def test_both_ways_of_recording_write_the_same_rows():
     def written() -> list:
         return [
-            list(model.objects.order_by("pk").values_list())
-            for model in (Person, Detection, Position)
+            list(model.objects.order_by("pk").values_list()) for model in (Person, Detection, Position)
         ] + [list(Appearance.objects.order_by("origin_id").values_list("person_id", "weight", "seen_at"))]
 
     task = _task()
