@@ -25,7 +25,9 @@ def write_yolox_nano(path: Path, seed: int = 1) -> Path:
     try:
         import onnx
     except ImportError as error:
-        raise EngineError("Making a network needs onnx: pip install onnx; or name weights: --models-dir") from error
+        raise EngineError(
+            "Making a network needs onnx: pip install onnx; or name weights: --models-dir"
+        ) from error
     net = _Layers(onnx.helper, seed)
     features = _backbone(net, net.focus("images", 3, 16))
     outputs = [_head(net, name, channels) for name, channels in _pyramid(net, *features)]
@@ -69,7 +71,9 @@ class _Layers:
         weights = self._rng.normal(0, fan**-0.5, (outs, ins // groups, kernel, kernel)).astype(np.float32)
         names = [x, self.constant(weights), self.constant(np.zeros(outs, np.float32))]
         pad = kernel // 2
-        return self.node("Conv", names, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups)
+        return self.node(
+            "Conv", names, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups
+        )
 
     def conv(self, x: str, ins: int, outs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> str:
         y = self.linear(x, ins, outs, kernel, stride, groups)
@@ -99,7 +103,8 @@ class _Layers:
     def pools(self, x: str, ins: int) -> str:
         y = self.conv(x, ins, ins // 2)
         pooled = [
-            self.node("MaxPool", [y], kernel_shape=[k, k], strides=[1, 1], pads=[k // 2] * 4) for k in (5, 9, 13)
+            self.node("MaxPool", [y], kernel_shape=[k, k], strides=[1, 1], pads=[k // 2] * 4)
+            for k in (5, 9, 13)
         ]
         return self.conv(self.node("Concat", [y, *pooled], axis=1), 2 * ins, ins)
 

@@ -172,7 +172,9 @@ def _run(scene: _Scene, detector: MeasuredYolo, batches: int, batch: int) -> dic
         {"camera": v.camera, "image_size": list(v.image_size), "calibration": v.model.to_mapping()}
         for v in scene.views
     ]
-    spent = dict.fromkeys(("frames", "persons", "inference", "detect: all but inference", "embed", "pack", "associate"), 0.0)
+    spent = dict.fromkeys(
+        ("frames", "persons", "inference", "detect: all but inference", "embed", "pack", "associate"), 0.0
+    )
     for number in range(batches):
         instants, blobs = range(number * batch, (number + 1) * batch), []
         measured = number > 0

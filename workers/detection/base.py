@@ -97,9 +97,7 @@ def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     width = np.maximum(np.minimum(ax2, bx2) - np.maximum(ax1, bx1), 0)
     height = np.maximum(np.minimum(ay2, by2) - np.maximum(ay1, by1), 0)
     shared = width * height
-    area_a, area_b = (
-        np.maximum(x[:, 2] - x[:, 0], 0) * np.maximum(x[:, 3] - x[:, 1], 0) for x in (a, b)
-    )
+    area_a, area_b = (np.maximum(x[:, 2] - x[:, 0], 0) * np.maximum(x[:, 3] - x[:, 1], 0) for x in (a, b))
     union = area_a[:, None] + area_b[None] - shared
     return np.where(union > 0, shared / np.where(union > 0, union, 1), 0)
 

@@ -94,7 +94,10 @@ class Gallery:
 
     def _search_coded(self, vectors: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
         coded = self._follow()
-        keys, similarities = np.empty((len(vectors), most), np.int64), np.empty((len(vectors), most), np.float32)
+        keys, similarities = (
+            np.empty((len(vectors), most), np.int64),
+            np.empty((len(vectors), most), np.float32),
+        )
         for row, vector in enumerate(vectors):
             found, alike = coded.near(vector, max(CANDIDATES * most, FEWEST_CANDIDATES))
             if len(found) < most:
