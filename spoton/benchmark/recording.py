@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
 
 from environments.services import environment_load
+from spoton.benchmark.instance import Instance
 from tracking.models import Appearance, Detection, Person, Position, ProcessingTask
 from tracking.planning import person_id, person_seed, utc
 from tracking.record import record_tracks
@@ -38,13 +40,25 @@ class _Seen:
     weight: float = 1.0
 
 
-def recording(instants: Sequence[int] = (10, 100, 1000), repeats: int = 5) -> Report:
-    """Both ways write the same rows, in turns, each in a transaction that is rolled back.
+def recording(instants: Sequence[int] = (10, 100, 1000)) -> Report:
+    """In a database of its own.
 
     Args:
         instants: lengths of batches; every instant has `CAMERAS` x `PEOPLE` boxes and `PEOPLE` positions.
     """
-    rows = []
+    with Instance() as instance:
+        found = instance.measure("recording", "--instants", *map(str, instants))
+    return Report(
+        f"Recording: {CAMERAS} cameras, {PEOPLE} people, with indexes",
+        found,
+        goal="8 times bulk_create",
+        note="PostgreSQL checks foreign keys when the transaction ends, row by row, whoever wrote them",
+    )
+
+
+def rows(instants: Sequence[int], repeats: int = 5) -> list[dict[str, Any]]:
+    """Both ways write the same rows to the database at hand, in turns, each in a transaction that is rolled back."""
+    result = []
     with transaction.atomic():
         task = _task()
         for count in instants:
@@ -55,7 +69,7 @@ def recording(instants: Sequence[int] = (10, 100, 1000), repeats: int = 5) -> Re
                 copy.append(_seconds(lambda batch=batch: record_tracks(task=task, rows=batch)))
                 bulk.append(_seconds(lambda batch=batch: _bulk_create(task, batch)))
             (copied, checked), (created, created_checked) = (np.min(spent, axis=0) for spent in (copy, bulk))
-            rows.append(
+            result.append(
                 {
                     "instants": count,
                     "rows": written,
@@ -67,12 +81,7 @@ def recording(instants: Sequence[int] = (10, 100, 1000), repeats: int = 5) -> Re
                 }
             )
         transaction.set_rollback(True)
-    return Report(
-        f"Recording: {CAMERAS} cameras, {PEOPLE} people, with indexes",
-        rows,
-        goal="8 times bulk_create",
-        note="PostgreSQL checks foreign keys when the transaction ends, row by row, whoever wrote them",
-    )
+    return result
 
 
 def _task() -> ProcessingTask:
