@@ -49,28 +49,37 @@ def pacing(
                     runs[count].append(
                         {**run, "cores": (instance.processor_seconds() - before) / run["seconds"]}
                     )
-    base = min(plain, key=lambda run: run["seconds"])
-    base_fps = base["frames"] / base["seconds"]
-    rows = [{"what": "plain loop: decode and detect", "frames per second": base_fps, "cores used": 1.0}]
+    base = _best(plain)
+    rows = [_row("plain loop: decode and detect", base)]
     for count in workers:
-        run = min(runs[count], key=lambda run: run["seconds"])
-        fps = run["frames"] / run["seconds"]
-        rows.append(
-            {
-                "what": f"SpotOn, {count} perceive worker{'s' * (count > 1)}",
-                "frames per second": fps,
-                "cores used": run["cores"],
-                "ratio": fps / base_fps,
-                "ratio per perceive worker": fps / base_fps / count,
-                "ratio per core used": fps / base_fps / run["cores"],
-            }
-        )
+        run = _best(runs[count])
+        whole = {
+            "ratio": _fps(run) / _fps(base),
+            "ratio by processor time": run["frames"]
+            / run["processor_s"]
+            / (base["frames"] / base["processor_s"]),
+        }
+        rows.append(_row(f"SpotOn, perceive workers: {count}", run) | whole)
     return Report(
         f"Recorded, pacing max: 4 cameras of 640x360, {seconds:g} s, {PEOPLE} people, {detector}",
         rows,
-        goal="ratio 0.9 per core, twice with two workers",
-        note="SpotOn also embeds, associates, records and publishes",
+        goal="ratio 0.9 for each core used, twice with two workers",
+        note="SpotOn also embeds, associates, records and publishes. By processor time: frames for a second of any core",
     )
+
+
+def _best(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The least of each figure: other load on the machine only adds."""
+    return {name: min(run[name] for run in runs) for name in runs[0]}
+
+
+def _fps(run: dict[str, float]) -> float:
+    return run["frames"] / run["seconds"]
+
+
+def _row(what: str, run: dict[str, float]) -> dict[str, Any]:
+    ms = 1e3 * run["processor_s"] / run["frames"]
+    return {"what": what, "frames per second": _fps(run), "processor ms per frame": ms}
 
 
 # -- steps, each in a process of its own: `manage.py benchmark_step` -------------------------------------------
@@ -108,24 +117,30 @@ def plain(seconds: float, detector: str) -> dict[str, Any]:
     cv2.setNumThreads(1)
     made = demo.setup(SITE, _config(seconds))
     policy = SourcePolicy(allowed_roots=(settings.ENV.footage_dir,))
-    models = {camera.slug: camera.model() for camera in demo.site(SITE).cameras.all()}
-    frames, begun = 0, time.perf_counter()
-    for name, path in made.videos.items():
-        source = open_source(str(path), policy=policy)
+    models = {camera.slug: camera.model for camera in demo.site(SITE).cameras.all()}
+    sources = {name: open_source(str(path), policy=policy) for name, path in made.videos.items()}
+    finders = {}
+    for name, source in sources.items():
         view = None
         if needs_background(detector):
+            # learned beforehand: in the product, too, a recording that was processed before has it
             view = ViewContext(models[name], background_of(source, made.duration_s, 0.0))
-        finder = build_detector(detector, view=view, models_dir=settings.ENV.models_dir)
+        finders[name] = build_detector(detector, view=view, models_dir=settings.ENV.models_dir)
+    frames, begun, used = 0, time.perf_counter(), time.process_time()
+    for name, source in sources.items():
         chunk = []
         for frame in source.frames(0.0, made.duration_s):
             chunk.append(frame.image)
             if len(chunk) == DETECT_AT_ONCE:
-                finder.detect(chunk)
+                finders[name].detect(chunk)
                 frames, chunk = frames + len(chunk), []
-        finder.detect(chunk)
+        finders[name].detect(chunk)
         frames += len(chunk)
-        source.close()
-    return {"frames": frames, "seconds": time.perf_counter() - begun}
+    return {
+        "frames": frames,
+        "seconds": time.perf_counter() - begun,
+        "processor_s": time.process_time() - used,
+    }
 
 
 STEPS = {"scene": scene, "task": task, "plain": plain}

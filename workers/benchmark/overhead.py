@@ -39,7 +39,8 @@ def overhead(
     """Processor time per frame, so that other load on the machine does not count.
 
     Args:
-        people: who walk in view of all cameras, now and then behind each other; `batches` of `batch` instants, the first of which is not measured.
+        people: who walk in view of all cameras, now and then behind each other.
+        batches: of `batch` instants; the first is not measured.
         models_dir: where `yolox_nano*.onnx` lies; without it, random weights.
     """
     warm()
@@ -59,7 +60,8 @@ def overhead(
     ]
     weights = given[0].name if given else "random weights"
     return Report(
-        f"Overhead: YOLOX-nano at 416 ({weights}), {cameras} cameras of {SIZE[0]}x{SIZE[1]}, {found:.1f} people found in each, one core",
+        f"Overhead: YOLOX-nano at 416 ({weights}), {cameras} cameras of {SIZE[0]}x{SIZE[1]}, "
+        f"{found:.1f} people found in each, one core",
         rows,
         goal="all but inference at most 10 %",
     )
