@@ -146,8 +146,8 @@ def _detections(
         x, y = position if position is not None else (None, None)
         person, origin = who.person(number, captured_at), who.origins[number]
         yield (
-            task.pk, moments[captured_at], camera_ids[camera], track_id, person, _if_other(origin, person), instant, frame,
-            *box, score, x, y,
+            task.pk, moments[captured_at], camera_ids[camera], track_id, person, _if_other(origin, person), instant,
+            frame, *box, score, x, y,
         )  # fmt: skip
 
 

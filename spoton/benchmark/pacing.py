@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -64,7 +63,7 @@ def pacing(
         f"Recorded, pacing max: 4 cameras of 640x360, {seconds:g} s, {PEOPLE} people, {detector}",
         rows,
         goal="ratio 0.9 for each core used, twice with two workers",
-        note="SpotOn also embeds, associates, records and publishes. By processor time: frames for a second of any core",
+        note="SpotOn also embeds, associates, records, publishes. By processor time: frames per second of any core",
     )
 
 

@@ -1,15 +1,18 @@
-"""Networks on a CUDA device: per frame, per person, and the whole pipeline. Random weights: speed is the architecture's."""
+"""Networks on a CUDA device: per frame, per person, and all together; without weights, random ones are as fast."""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from workers.benchmark.networks import write_yolox_nano
 from workers.benchmark.report import Report, gpu_name
 from workers.detection.fasterrcnn import FasterRcnnDetector
+from workers.detection.yolo import YoloDetector
 from workers.reid.clip import ClipEmbedder
 from workers.types import EngineError
 
@@ -29,6 +32,8 @@ def gpu(models_dir: Path | None = None, repeats: int = 20) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         detector = FasterRcnnDetector(_fasterrcnn(models_dir, Path(folder)), "cuda")
         embedder = ClipEmbedder(_clip(models_dir, Path(folder)), "cuda")
+        nano = write_yolox_nano(Path(folder, "yolox_nano.onnx"))
+        yolos = {way: YoloDetector(nano, providers=[way, "CPUExecutionProvider"]) for way in _providers()}
 
     def whole() -> None:
         detector.detect(images)
@@ -45,6 +50,9 @@ def gpu(models_dir: Path | None = None, repeats: int = 20) -> Report:
         ),
         "detect and embed, each frame": (whole, CAMERAS, 100),
     }
+    for way, yolo in yolos.items():
+        what = f"YOLOX-nano, {CAMERAS} frames at once, each ({way.removesuffix('ExecutionProvider')})"
+        calls[what] = (partial(yolo.detect, images), CAMERAS, "")
     rows = []
     for what, (call, parts, goal) in calls.items():
         call()
@@ -53,6 +61,14 @@ def gpu(models_dir: Path | None = None, repeats: int = 20) -> Report:
             {"what": what, "median ms": spent[len(spent) // 2], "least ms": spent[0], "goal ms": goal}
         )
     return Report(f"{TITLE}, {name}", rows)
+
+
+def _providers() -> list[str]:
+    """ONNX Runtime's ways to use the GPU: which is worth having is for the figures to say."""
+    import onnxruntime
+
+    wanted = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+    return [name for name in wanted if name in onnxruntime.get_available_providers()]
 
 
 def _fasterrcnn(models_dir: Path | None, folder: Path) -> Path:

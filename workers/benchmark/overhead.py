@@ -1,7 +1,7 @@
 """What the engine adds to a network's own inference: everything of perceive and associate but decoding.
 
-The network runs for real and its time is taken. Its output is then replaced by the one it should have had for the people
-who walk there, so that all that follows has as much to do as in a crowded place, with any weights.
+The network runs for real and its time is taken. Its output is then replaced by the one it should have had for the
+people who walk there, so that all that follows has as much to do as in a crowded place, with any weights.
 """
 
 from __future__ import annotations

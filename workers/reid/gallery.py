@@ -21,9 +21,9 @@ class Gallery:
     """Unit vectors under integer keys, searched by inner product; on the GPU where FAISS has one.
 
     Up to `EXACT_UP_TO` keys, and on a GPU, the search is exact. A FAISS index cannot change a vector in place, so
-    changes are kept beside it and worked in now and then: a change costs nothing and a search one pass over
-    the vectors. With more keys on a CPU, short codes choose whom to compare exactly. What is found is a function of what
-    is in the gallery, never of the order in which it came.
+    changes are kept beside it and worked in now and then: a change costs nothing and a search one pass over the
+    vectors. With more keys on a CPU, short codes choose whom to compare exactly. What is found is a function of what is
+    in the gallery, never of the order in which it came.
     """
 
     def __init__(self, dimension: int) -> None:

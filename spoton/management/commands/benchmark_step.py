@@ -23,10 +23,8 @@ class Command(BaseCommand):
         self, *, step: str, seconds: float, detector: str, instants: list[int], **options: object
     ) -> None:
         try:
-            if step == "recording":
-                result = recording.rows(instants)
-            else:
-                result = pacing.STEPS[step](seconds, detector)
+            measure = pacing.STEPS.get(step)
+            result = measure(seconds, detector) if measure else recording.rows(instants)
         except EngineError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(json.dumps(result))
