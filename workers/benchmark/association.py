@@ -18,8 +18,8 @@ BATCH = 10
 def association(
     people: Sequence[int] = PEOPLE,
     cameras: Sequence[int] = CAMERAS,
-    seconds: float = 4.0,
-    settle_s: float = 2.0,
+    seconds: float = 2.0,
+    settle_s: float = 1.0,
 ) -> Report:
     """Everybody has the same room, so more people fill a larger square; the cameras share it.
 
