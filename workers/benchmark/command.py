@@ -58,7 +58,8 @@ def _detectors(options: Options) -> Report:
         video=options.video,
         truth=options.truth,
         repeats=2 if options.quick else 10,
-        frames=20 if options.quick else 400,
+        frames=100 if options.quick else 400,
+        torch=not options.quick,
     )
 
 
