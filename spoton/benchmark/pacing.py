@@ -45,18 +45,15 @@ def pacing(
                     instance.measure("task", *step)  # loads models and compiled code
                     before = instance.processor_seconds()
                     run = instance.measure("task", *step)
-                    runs[count].append(
-                        {**run, "cores": (instance.processor_seconds() - before) / run["seconds"]}
-                    )
+                    spent = instance.processor_seconds() - before
+                    runs[count].append({**run, "processor_s": spent})
     base = _best(plain)
     rows = [_row("plain loop: decode and detect", base)]
     for count in workers:
         run = _best(runs[count])
         whole = {
             "ratio": _fps(run) / _fps(base),
-            "ratio by processor time": run["frames"]
-            / run["processor_s"]
-            / (base["frames"] / base["processor_s"]),
+            "ratio by processor time": _ms(base) / _ms(run),
         }
         rows.append(_row(f"SpotOn, perceive workers: {count}", run) | whole)
     return Report(
@@ -76,9 +73,12 @@ def _fps(run: dict[str, float]) -> float:
     return run["frames"] / run["seconds"]
 
 
+def _ms(run: dict[str, float]) -> float:
+    return 1e3 * run["processor_s"] / run["frames"]
+
+
 def _row(what: str, run: dict[str, float]) -> dict[str, Any]:
-    ms = 1e3 * run["processor_s"] / run["frames"]
-    return {"what": what, "frames per second": _fps(run), "processor ms per frame": ms}
+    return {"what": what, "frames per second": _fps(run), "processor ms per frame": _ms(run)}
 
 
 # -- steps, each in a process of its own: `manage.py benchmark_step` -------------------------------------------
