@@ -15,7 +15,7 @@ ARGS ?=
 # Packages count as installed when a stamp named after the requirements' content exists: changed files install again.
 hash = $(shell cat $(1) | sha256sum | cut -c1-12)
 run_stamp := .venv/.run-$(call hash,requirements.txt)
-dev_stamp := .venv/.dev-$(call hash,requirements.txt requirements-dev.txt)
+dev_stamp := .venv/.dev-$(call hash,requirements.txt requirements-dev.txt requirements-tracing.txt)
 torch_stamp := .venv/.torch-$(call hash,requirements.txt requirements-torch.txt)
 
 help: ## show this list

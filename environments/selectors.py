@@ -82,6 +82,21 @@ def memberships_of(user: Any) -> list[tuple[Environment, Role]]:
     return [(m.environment, Role(m.role)) for m in memberships.order_by("environment__slug")]
 
 
+def environments_with_role(*, user: Any, role: Role | str) -> list[Environment]:
+    """Active environments in which the user has `role` or more.
+
+    Raises:
+        PermissionDeniedError: there are none.
+    """
+    held = [environment for environment, own in memberships_of(user) if own.covers(Role(role))]
+    if not held and not user.is_superuser:
+        raise PermissionDeniedError(
+            f"This needs the role {Role(role).label} in some environment. Ask an administrator.",
+            details={"required_role": str(Role(role))},
+        )
+    return held
+
+
 # -- lists ---------------------------------------------------------------------------------------------------
 
 

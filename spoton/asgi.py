@@ -11,11 +11,14 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from spoton.auth.origin import AllowedOriginMiddleware  # noqa: E402
 from spoton.auth.sockets import TokenAuthMiddleware  # noqa: E402
+from spoton.system.sockets import CountSockets  # noqa: E402
 from tracking.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": http_application,
-        "websocket": AllowedOriginMiddleware(TokenAuthMiddleware(URLRouter(websocket_urlpatterns))),
+        "websocket": CountSockets(
+            AllowedOriginMiddleware(TokenAuthMiddleware(URLRouter(websocket_urlpatterns)))
+        ),
     }
 )

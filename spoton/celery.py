@@ -27,3 +27,25 @@ def _announce_worker(sender: object = None, **_: object) -> None:
     from tracking.devices import announce
 
     announce(hostname=str(sender.eventer.hostname))
+
+
+@signals.worker_shutdown.connect
+def _withdraw_worker(sender: object = None, **_: object) -> None:
+    """A worker that ends in order gives its cameras up at once."""
+    from tracking.devices import withdraw
+
+    withdraw(hostname=str(sender.hostname))
+
+
+@signals.worker_process_init.connect
+def _load_models(**_: object) -> None:
+    """A perceive worker has its models loaded before it takes the first message."""
+    if not os.environ.get("SPOTON_QUEUE"):
+        return
+    from workers.tasks import load_usual_models
+
+    load_usual_models()
+
+
+# what workers tell of their messages; imported for its receivers
+from spoton import task_signals  # noqa: E402, F401

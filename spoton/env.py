@@ -37,6 +37,10 @@ class Env(BaseSettings):
     allowed_hosts: CommaList = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: CommaList = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["line", "json"] = Field("line", description="json: one object per line")
+    metrics_token: str = Field(
+        "", description="bearer token that may read /metrics; empty: administrators only"
+    )
 
     media_roots: PathList = Field((), description="folders recordings may lie in, besides var/footage")
     stream_hosts: CommaList = Field((), description="host or host:port that live cameras may be read from")
@@ -46,12 +50,20 @@ class Env(BaseSettings):
     detector: str = Field("auto", description="default detector of new tasks")
     embedder: str = Field("auto", description="default embedder of new tasks")
     cpu_workers: int = Field(0, ge=0, le=256, description="perceive workers without GPU; 0: one per core")
+    associate_workers: int = Field(
+        0, ge=0, le=256, description="associate workers of this host; 0: one per 8 cores"
+    )
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="set for each worker by `workers`")
     queue: str = Field("", pattern=r"^[a-z0-9.\-]*$", description="set for each worker by `workers`")
+    associate_queue: str = Field("", description="set for each worker by `workers`")
 
     batch_seconds: float = Field(1.0, gt=0.05, le=10, description="length of one recorded batch")
     window_batches: int = Field(6, ge=1, le=64, description="batches of one task in flight at once")
     frame_ttl_seconds: int = Field(60, ge=5, le=3600, description="life of a frame in the frame store")
+
+    frame_store_mb: int = Field(
+        192, ge=16, le=65536, description="most memory that frames take in Redis; the oldest give way"
+    )
 
     match_hours: float = Field(
         24.0, ge=0, le=8760, description="persons of tasks this far apart are matched by appearance; 0: never"
@@ -90,7 +102,7 @@ class Env(BaseSettings):
             raise ValueError("must be a Redis address, redis://host:port/number, rediss:// or unix://")
         return value
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "metrics_token")
     @classmethod
     def _long_enough(cls, value: str) -> str:
         if value and len(value) < 32:
@@ -120,7 +132,11 @@ def load() -> Env:
         for item in error.errors():
             name = str(item["loc"][0])
             shown = name if name.isupper() else PREFIX + name.upper()
-            value = "(hidden)" if "KEY" in shown or "URL" in shown else repr(item.get("input"))
+            value = (
+                "(hidden)"
+                if any(word in shown for word in ("KEY", "URL", "TOKEN"))
+                else repr(item.get("input"))
+            )
             problems.append(f"{shown}={value}: {item['msg']}")
     if problems:
         raise InvalidSettingsError(

@@ -27,19 +27,28 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 def health(request: HttpRequest) -> JsonResponse:
     """Everything the product needs; without workers it is degraded, without its stores unhealthy."""
+    return _answer(component_states())
+
+
+def component_states() -> dict[str, dict[str, Any]]:
+    """Database, Redis and workers, each with its status, and what is wrong with it."""
     components = {"database": _database(), "redis": _redis()}
     components["workers"] = (
         _workers() if components["redis"]["status"] == "healthy" else {"status": "unhealthy"}
     )
-    return _answer(components)
+    return components
+
+
+def overall(components: dict[str, dict[str, Any]]) -> str:
+    stores_up = all(components[name]["status"] == "healthy" for name in ("database", "redis"))
+    all_up = all(component["status"] == "healthy" for component in components.values())
+    return "healthy" if all_up else "degraded" if stores_up else "unhealthy"
 
 
 def _answer(components: dict[str, dict[str, Any]]) -> JsonResponse:
-    stores_up = all(components[name]["status"] == "healthy" for name in ("database", "redis"))
-    all_up = all(component["status"] == "healthy" for component in components.values())
-    status = "healthy" if all_up else "degraded" if stores_up else "unhealthy"
+    status = overall(components)
     body = {"status": status, "components": components, "timestamp": timestamp_utc()}
-    return JsonResponse(body, status=200 if stores_up else 503)
+    return JsonResponse(body, status=503 if status == "unhealthy" else 200)
 
 
 def _database() -> dict[str, Any]:
@@ -64,7 +73,8 @@ def _workers() -> dict[str, Any]:
     devices = sorted(queue for queue in workers.values() if queue)
     if not devices:
         return {"status": "degraded", "message": "No perceive worker is running; start `manage.py workers`."}
-    missing = sorted(kind for kind in NEEDED if not any(name.startswith(f"{kind}@") for name in workers))
+    kinds = {name.split("@")[0].split("-")[0] for name in workers}
+    missing = sorted(kind for kind in NEEDED if kind not in kinds)
     if missing:
         return {
             "status": "degraded",

@@ -168,6 +168,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {"HealthEnum": "spoton.system.serializers.HEALTH"},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "spoton.api.schema.wrap_in_envelope",
@@ -180,13 +181,20 @@ CELERY_BROKER_URL = celery_broker_url(REDIS_URL) if REDIS_URL else "redis://no-r
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Longer than the longest job (rendering, exports), or it would be given to a second worker. Nothing waits this long
 # for a killed worker: the tasks' messages are few seconds of work and are sent again by the watchdog.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2400}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 2400,
+    # what is live never waits behind what is recorded; see tracking.schedule
+    "priority_steps": [0, 3, 6],
+    "queue_order_strategy": "priority",
+}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# loading large networks onto a GPU takes longer than the usual 4 s
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 120
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_WORKER_SEND_TASK_EVENTS = True
@@ -213,16 +221,24 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "spoton.api.request_id.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "spoton.api.request_id.RequestIdFilter"},
+        "context": {"()": "spoton.logs.ContextFilter"},
+    },
     "formatters": {
         "line": {
-            "format": "{asctime} {levelname:<7} {name}: {message}{request_suffix}",
+            "format": "{asctime} {levelname:<7} {name}: {message}{request_suffix}{context_suffix}",
             "style": "{",
             "datefmt": "%H:%M:%S",
-        }
+        },
+        "json": {"()": "spoton.logs.JsonFormatter"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": ENV.log_format,
+            "filters": ["request_id", "context"],
+        }
     },
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from spoton import health
 from spoton.console.views import console
+from spoton.system.prometheus import metrics
 
 admin.site.site_header = "SpotOn administration"
 admin.site.site_title = "SpotOn"
@@ -18,10 +19,12 @@ urlpatterns = [
     path("health", health.health),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", metrics),
     path("api/v1/auth/", include("spoton.auth.urls")),
     path("api/v1/", include("environments.urls")),
     path("api/v1/", include("tracking.urls")),
     path("api/v1/", include("analytics.urls")),
+    path("api/v1/", include("spoton.system.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),

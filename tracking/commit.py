@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tracking import observations, publish, schedule
+from tracking import metrics, observations, placement, publish, schedule, tracing
+from tracking.log_context import bind, log_context
 from tracking.models import Batch, Checkpoint, ProcessingTask
 from tracking.planning import batch_instants, instant_time
 from tracking.record import Recorded, TrackRows, record_tracks
@@ -21,22 +23,56 @@ Status = ProcessingTask.Status
 MOST_PROBLEMS = 20
 
 
+# a live task's state is stored this often: writing it for every instant would take longer than associating
+CHECKPOINT_EVERY_S = 2.0
+
+
 @dataclass(frozen=True)
-class BatchInput:
-    """What association gets: the task, its state after the batch before, and what the cameras saw.
+class Seen:
+    """A committed batch whose observations are still there.
 
     Attributes:
-        state: None before the first batch.
+        observations: bytes, one per camera of the task; None where they were lost.
+    """
+
+    observations: list[bytes | None]
+    instants: list[int]
+    times_s: list[float]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What association had made of the batches before.
+
+    Attributes:
+        state: after the last batch with a checkpoint; None before the first.
+        since: the batches committed after that one, in order.
+    """
+
+    state: bytes | None
+    since: list[Seen]
+
+
+@dataclass(frozen=True)
+class BatchInput:
+    """What association gets: the task, what was known after the batch before, and what the cameras saw.
+
+    Attributes:
+        known: reads it; needless for whoever has associated the batch before.
         observations: bytes, one per camera of the task, in the task's order.
+        times_s: of the instants, `1 / fps` apart; captured_s: when their frames were captured. UNIX seconds.
+        looks: what people look like is to be told, which for every instant would be too often.
         last: no batch follows, open tracks close.
     """
 
     task: ProcessingTask
     number: int
-    state: bytes | None
+    known: Callable[[], Known]
     observations: list[bytes]
     instants: list[int]
     times_s: list[float]
+    captured_s: list[float]
+    looks: bool
     last: bool
 
 
@@ -44,12 +80,13 @@ class BatchOutput(Protocol):
     """What association gives: rows, the state after the batch, and a report per camera.
 
     Attributes:
+        state: gives the state, if it is wanted.
         cameras: per camera {"frames", "detections", "problems", "timings_ms"}.
         associate_ms: time that association took.
     """
 
     rows: TrackRows
-    state: bytes
+    state: Callable[[], bytes]
     cameras: dict[str, dict[str, Any]]
     associate_ms: float
 
@@ -68,85 +105,122 @@ def commit_ready_batches(*, task_id: str, associate: Associate, most: int = 8) -
         How many were committed; `most` bounds the time one message takes.
     """
     done = 0
-    while done < most and _commit_next(task_id, associate):
+    while done < most and (task := _commit_next(task_id, associate)):
         done += 1
+        # whoever completes the next batch from here on sends a notice of its own
+        if not observations.complete(task_id=task_id, number=task.batches_done, cameras=task.cameras):
+            break
     if done == most:
         schedule.associate_later(task_id)
     return done
 
 
-def close_task(*, task_id: str, finish: Callable[[ProcessingTask, bytes], TrackRows]) -> None:
+def close_task(*, task_id: str, finish: Callable[[ProcessingTask, Known], TrackRows]) -> None:
     """Write the trajectories of the tracks that a stopped or failed task left open, once."""
     with transaction.atomic():
         own_task(task_id)
         ended = (Status.STOPPED, Status.FAILED)
         task = ProcessingTask.objects.filter(pk=task_id, status__in=ended).first()
-        checkpoint = Checkpoint.objects.filter(task_id=task_id).first()
-        if task is None or checkpoint is None:
+        checkpoint = Checkpoint.objects.filter(task_id=task_id)
+        if task is None or not checkpoint.exists():
             return
-        record_tracks(task=task, rows=finish(task, bytes(checkpoint.state)))
+        record_tracks(task=task, rows=finish(task, _known(task, task.batches_done)))
         checkpoint.delete()
         schedule.match_later(task_id)
 
 
-def _commit_next(task_id: str, associate: Associate) -> bool:
-    with transaction.atomic():
-        own_task(task_id)
+def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
+    with log_context(), transaction.atomic():
+        if not _owned(task_id):
+            return None
         task = ProcessingTask.objects.select_related("environment").filter(pk=task_id).first()
         if task is None or task.status != Status.PROCESSING or task.batches_done >= task.batches_scheduled:
-            return False
+            return None
         number = task.batches_done
+        bind(batch=number)
         blobs = observations.fetch_all(task_id=task_id, number=number, cameras=task.cameras)
         if blobs is None:
-            return False
+            return None
         batch = _batch_input(task, number, blobs)
         output = associate(batch)
         begun = time.perf_counter()
         recorded = _record(task, batch, output)
         record_ms = (time.perf_counter() - begun) * 1e3
+        stages_ms = {"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)}
         Batch.objects.create(
             task=task,
             number=number,
             instants=len(batch.instants),
             committed_at=timezone.now(),
             cameras=output.cameras,
-            stages={"associate": round(output.associate_ms, 3), "record": round(record_ms, 3)},
+            stages={**stages_ms, **_lag(task, batch)},
         )
-    publish.batch_committed(task=task, number=number, recorded=recorded, instants=batch.instants)
-    observations.discard(task_id=task_id, number=number, cameras=task.cameras)
+    begun = time.perf_counter()
+    publish.batch_committed(
+        task=task, number=number, recorded=recorded, instants=batch.instants, captured_s=batch.captured_s
+    )
+    stages_ms = {**stages_ms, "publish": (time.perf_counter() - begun) * 1e3}
+    measured = {"captured_s": batch.captured_s, "reports": output.cameras, "stages_ms": stages_ms}
+    metrics.batch_measured(task=task, **measured)
+    tracing.batch_committed(task=task, number=number, **measured)
+    placement.measured(task=task, instants=len(batch.instants), reports=output.cameras)
+    _discard(task, number)
     if batch.last:
         publish.task_changed(task_id=task_id)
-    else:
+    elif task.mode == ProcessingTask.Mode.RECORDED:
         schedule.schedule_batches(task_id=task_id)
-    return True
+    return task
 
 
 def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> BatchInput:
-    checkpoint = Checkpoint.objects.filter(task=task).first()
-    if checkpoint is not None and checkpoint.batch != number - 1:
-        raise RuntimeError(f"checkpoint of batch {checkpoint.batch} cannot precede batch {number}")
-    recorded = task.mode == ProcessingTask.Mode.RECORDED
-    instants = (
-        list(batch_instants(task, number)) if recorded else schedule.live_instants(str(task.pk), number)
-    )
+    instants, captured_s = _instants(task, number)
     return BatchInput(
         task=task,
         number=number,
-        state=bytes(checkpoint.state) if checkpoint else None,
+        known=partial(_known, task, number),
         observations=blobs,
         instants=instants,
         times_s=[instant_time(task, i) for i in instants],
-        last=recorded and number == task.batches_total - 1,
+        captured_s=captured_s,
+        looks=_checkpoint_due(task, number),
+        last=task.mode == ProcessingTask.Mode.RECORDED and number == task.batches_total - 1,
     )
+
+
+def _instants(task: ProcessingTask, number: int) -> tuple[list[int], list[float]]:
+    """The instants of a batch, and when they were captured."""
+    if task.mode == ProcessingTask.Mode.RECORDED:
+        instants = list(batch_instants(task, number))
+        return instants, [instant_time(task, i) for i in instants]
+    known = schedule.live_instant(str(task.pk), number)
+    return ([known[0]], [known[1]]) if known else ([], [])
+
+
+def _known(task: ProcessingTask, number: int) -> Known:
+    """What goes before batch `number`."""
+    checkpoint = Checkpoint.objects.filter(task=task).first()
+    after = checkpoint.batch + 1 if checkpoint else 0
+    if after > number or (task.mode == ProcessingTask.Mode.RECORDED and after != number):
+        raise RuntimeError(f"checkpoint of batch {after - 1} cannot precede batch {number}")
+    since = []
+    for earlier in range(after, number):
+        instants, _ = _instants(task, earlier)
+        blobs = observations.fetch(task_id=str(task.pk), number=earlier, cameras=task.cameras)
+        since.append(Seen(blobs, instants, [instant_time(task, i) for i in instants]))
+    # an empty one stands where a task began in the middle, see tracking.steering
+    return Known((bytes(checkpoint.state) or None) if checkpoint else None, since)
 
 
 def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Recorded:
     recorded = record_tracks(task=task, rows=output.rows)
     if batch.last:
         Checkpoint.objects.filter(task=task).delete()
-    else:
-        Checkpoint.objects.update_or_create(
-            task=task, defaults={"batch": batch.number, "state": output.state}
+    elif _checkpoint_due(task, batch.number):
+        Checkpoint.objects.bulk_create(
+            [Checkpoint(task=task, batch=batch.number, state=output.state())],
+            update_conflicts=True,
+            unique_fields=["task"],
+            update_fields=["batch", "state"],
         )
     now = timezone.now()
     task.batches_done = batch.number + 1
@@ -162,6 +236,34 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Rec
         going_on.update(status=Status.COMPLETED, finished_at=now)
         schedule.match_later(str(task.pk))
     return recorded
+
+
+def _lag(task: ProcessingTask, batch: BatchInput) -> dict[str, float]:
+    """How old the newest frames of a live batch are by now, in ms."""
+    if task.mode != ProcessingTask.Mode.LIVE or not batch.captured_s:
+        return {}
+    return {"lag": round((time.time() - batch.captured_s[-1]) * 1e3, 3)}
+
+
+def _checkpoint_due(task: ProcessingTask, number: int) -> bool:
+    """After every batch of a recording, which holds a second or so; now and then in a live task.
+
+    In between, whoever lacks the state goes on from the last one and does the batches since once more; their
+    observations are kept for that.
+    """
+    return task.mode == ProcessingTask.Mode.RECORDED or number % _checkpoint_every(task) == 0
+
+
+def _checkpoint_every(task: ProcessingTask) -> int:
+    return max(1, round(CHECKPOINT_EVERY_S * task.fps))
+
+
+def _discard(task: ProcessingTask, number: int) -> None:
+    """Observations that no one will ask for again."""
+    if _checkpoint_due(task, number):
+        oldest = number if task.mode == ProcessingTask.Mode.RECORDED else number - _checkpoint_every(task) + 1
+        numbers = range(max(0, oldest), number + 1)
+        observations.discard(task_id=str(task.pk), numbers=numbers, cameras=task.cameras)
 
 
 def _totals(before: dict[str, Any], reports: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -184,3 +286,10 @@ def own_task(task_id: str) -> None:
     """Wait to be the task's one owner; ends with the transaction, also when its process is killed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"associate {task_id}"])
+
+
+def _owned(task_id: str) -> bool:
+    """Be the task's one owner, unless somebody is: who then finds what became ready, because it looks once more."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"associate {task_id}"])
+        return cursor.fetchone()[0]

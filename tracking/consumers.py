@@ -16,7 +16,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from environments.errors import DomainError
-from tracking import frames, selectors
+from tracking import frames, metrics, selectors, tracing
 from tracking.messages import from_seconds, isoformat
 from tracking.models import ProcessingTask
 from tracking.publish import group_of, last_key, updates_key
@@ -160,6 +160,11 @@ class TrackingConsumer(TaskConsumer):
         updates = await self.redis.get(updates_key(self.task.pk, event["number"]))
         for update in json.loads(updates) if updates else []:
             await self.send_numbered("tracking_update", update)
+        if updates:
+            metrics.deliveries.add(committed_at=event["committed_at"], captured_s=event["live_captured_s"])
+            tracing.delivered(
+                task_id=event["task_id"], number=event["number"], committed_at=event["committed_at"]
+            )
         if time.monotonic() - self._status_sent >= STATUS_EVERY_S:
             await self.send_status()
 

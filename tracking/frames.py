@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,19 +58,68 @@ def frame_key(task_id: Any, camera: str, instant: int) -> str:
     return f"spoton:frame:{task_id}:{camera}:{instant}"
 
 
+def ring_key(task_id: Any, camera: str) -> str:
+    """Sorted set of the keys of a camera's frames, by the time they came."""
+    return f"spoton:ring:{task_id}:{camera}"
+
+
+# One call for each frame: keep it, and delete what is too much of its camera or of all. KEYS: frame, the camera's
+# ring, all frames, their sizes. ARGV: data, life in seconds, time of now, most frames of a camera, most bytes of all.
+# In the order in which they came: a frame of long ago that somebody asked for is as new as any. Frames whose life is
+# over are gone already; here they are only counted off.
+_PUT = """
+local function forget(key)
+  redis.call('DEL', key)
+  redis.call('ZREM', KEYS[3], key)
+  local size = redis.call('HGET', KEYS[4], key)
+  if size then
+    redis.call('HDEL', KEYS[4], key)
+    redis.call('HINCRBY', KEYS[4], 'total', -size)
+  end
+end
+forget(KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[3], KEYS[1])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+redis.call('ZADD', KEYS[3], ARGV[3], KEYS[1])
+redis.call('HSET', KEYS[4], KEYS[1], #ARGV[1])
+redis.call('HINCRBY', KEYS[4], 'total', #ARGV[1])
+local surplus = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[4])
+if surplus > 0 then
+  local oldest = redis.call('ZPOPMIN', KEYS[2], surplus)
+  for i = 1, #oldest, 2 do forget(oldest[i]) end
+end
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3] - ARGV[2], 'LIMIT', 0, 64)) do forget(key) end
+while tonumber(redis.call('HGET', KEYS[4], 'total')) > tonumber(ARGV[5]) and redis.call('ZCARD', KEYS[3]) > 1 do
+  forget(redis.call('ZRANGE', KEYS[3], 0, 0)[1])
+end
+"""
+ALL_KEY, SIZES_KEY = "spoton:frames", "spoton:frame-sizes"
+
+
 def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
     """Keep a frame for the configured time; what falls out of the camera's ring is deleted."""
-    key, ring = frame_key(task_id, camera, frame.instant), f"spoton:ring:{task_id}:{camera}"
-    client = redis_client()
-    pipeline = client.pipeline(transaction=False)
-    pipeline.set(key, frame.to_bytes(), ex=settings.ENV.frame_ttl_seconds)
-    # in the order in which they came: a frame of long ago that somebody asked for is as new as any
-    pipeline.zadd(ring, {key: time.time()})
-    pipeline.expire(ring, settings.ENV.frame_ttl_seconds)
-    pipeline.zcard(ring)
-    surplus = pipeline.execute()[-1] - FRAMES_PER_CAMERA
-    if surplus > 0 and (oldest := client.zpopmin(ring, surplus)):
-        client.delete(*(member for member, _ in oldest))
+    put_all(task_id=task_id, frames=[(camera, frame)])
+
+
+def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
+    """Keep frames of several cameras, in one round trip; beyond the store's size the oldest of all give way."""
+    env, pipeline = settings.ENV, redis_client().pipeline(transaction=False)
+    for camera, frame in frames:
+        keys = [
+            frame_key(task_id, camera, frame.instant),
+            ring_key(task_id, camera),
+            ALL_KEY,
+            SIZES_KEY,
+        ]
+        limits = [env.frame_ttl_seconds, time.time(), FRAMES_PER_CAMERA, env.frame_store_mb * 2**20]
+        pipeline.eval(_PUT, len(keys), *keys, frame.to_bytes(), *limits)
+    pipeline.execute()
+
+
+def size_bytes() -> int:
+    """Memory that frames take, without what Redis adds."""
+    return int(redis_client().hget(SIZES_KEY, "total") or 0)
 
 
 def get(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:

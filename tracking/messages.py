@@ -8,7 +8,6 @@ from typing import Any, TypedDict
 
 from tracking.identity import Identities
 from tracking.models import ProcessingTask
-from tracking.planning import instant_time
 from tracking.record import TrackRows
 
 
@@ -53,9 +52,18 @@ def from_seconds(seconds: float) -> str:
 
 
 def tracking_updates(
-    *, task: ProcessingTask, rows: TrackRows, who: Identities, instants: list[int], processed_at: datetime
+    *,
+    task: ProcessingTask,
+    rows: TrackRows,
+    who: Identities,
+    instants: list[int],
+    captured_s: list[float],
+    processed_at: datetime,
 ) -> list[TrackingUpdate]:
     """One update per instant, also for instants at which nobody was seen. Persons are called as in the rows.
+
+    Args:
+        captured_s: UNIX capture time of each instant.
 
     A track's `map_coords` are the person's position from all cameras together; where a camera is not
     calibrated they are null.
@@ -76,14 +84,14 @@ def tracking_updates(
             }
         )
     updates = []
-    for instant in instants:
+    for instant, time_s in zip(instants, captured_s, strict=True):
         cameras = _cameras(task, detections[instant], positions, who, first_seen)
         updates.append(
             TrackingUpdate(
                 global_frame_index=instant,
                 scene_id=task.environment.slug,
                 timestamp_processed_utc=isoformat(processed_at),
-                timestamp_captured_utc=from_seconds(instant_time(task, instant)),
+                timestamp_captured_utc=from_seconds(time_s),
                 cameras=cameras,
                 person_count_per_camera={name: len(camera["tracks"]) for name, camera in cameras.items()},
                 persons=persons[instant],

@@ -74,6 +74,11 @@ class ProcessingTask(models.Model):
     batches_total = models.PositiveIntegerField(null=True, help_text="None for live tasks.")
     batches_scheduled = models.PositiveIntegerField(default=0)
     batches_done = models.PositiveIntegerField(default=0)
+    last_instant = models.BigIntegerField(default=-1, help_text="Live: the last instant that has a batch.")
+    clock_at = models.DateTimeField(
+        null=True, help_text="Since when a task in real time runs without a break; null: since it started."
+    )
+    clock_batch = models.PositiveIntegerField(default=0, help_text="The batch that was due then.")
     camera_totals = models.JSONField(
         default=dict, help_text="Per camera over the whole task: frames, and the first problems met."
     )

@@ -6,7 +6,7 @@ the same result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tracking.redis import redis_client
 
@@ -19,18 +19,30 @@ def _key(task_id: str, number: int, camera: str) -> str:
     return f"spoton:observations:{task_id}:{number}:{camera}"
 
 
-def store(*, task_id: str, number: int, camera: str, data: bytes) -> None:
-    redis_client().set(_key(task_id, number, camera), data, ex=TTL_SECONDS)
+def store(*, task_id: str, number: int, data: Mapping[str, bytes]) -> None:
+    """Keep observations by camera, and give the cameras' leases back."""
+    pipeline = redis_client().pipeline(transaction=False)
+    for camera, packed in data.items():
+        # the first counts: what was associated must be found again, should it have to be done once more
+        pipeline.set(_key(task_id, number, camera), packed, ex=TTL_SECONDS, nx=True)
+        pipeline.delete(_lease_key(task_id, number, camera))
+    pipeline.execute()
 
 
-def exists(*, task_id: str, number: int, camera: str) -> bool:
-    return bool(redis_client().exists(_key(task_id, number, camera)))
+def complete(*, task_id: str, number: int, cameras: Sequence[str]) -> bool:
+    """Whether all these cameras' observations are there."""
+    return redis_client().exists(*(_key(task_id, number, camera) for camera in cameras)) == len(cameras)
 
 
 def fetch_all(*, task_id: str, number: int, cameras: Sequence[str]) -> list[bytes] | None:
     """One per camera, or None while any is missing."""
-    values = redis_client().mget([_key(task_id, number, camera) for camera in cameras])
+    values = fetch(task_id=task_id, number=number, cameras=cameras)
     return None if any(value is None for value in values) else values
+
+
+def fetch(*, task_id: str, number: int, cameras: Sequence[str]) -> list[bytes | None]:
+    """One per camera, None for those that are not there."""
+    return redis_client().mget([_key(task_id, number, camera) for camera in cameras])
 
 
 def missing(*, task_id: str, numbers: Sequence[int], cameras: Sequence[str]) -> list[tuple[int, str]]:
@@ -44,18 +56,32 @@ def missing(*, task_id: str, numbers: Sequence[int], cameras: Sequence[str]) -> 
     return [pair for pair, there in zip(wanted, values.execute(), strict=True) if not there]
 
 
-def discard(*, task_id: str, number: int, cameras: Sequence[str]) -> None:
-    redis_client().delete(*(_key(task_id, number, camera) for camera in cameras))
+def discard(*, task_id: str, numbers: Iterable[int], cameras: Sequence[str]) -> None:
+    keys = [_key(task_id, number, camera) for number in numbers for camera in cameras]
+    if keys:
+        redis_client().delete(*keys)
 
 
-def lease(*, task_id: str, number: int, camera: str, owner: str) -> bool:
-    """Whether this worker may perceive the batch now: nobody else is at it.
+def lease(*, task_id: str, number: int, cameras: Sequence[str], owner: str) -> list[str]:
+    """Those of the cameras that this worker may perceive now: nobody has, and nobody else is at it.
 
     A killed worker's lease ends by itself; the same owner (a redelivered message) gets it again.
     """
-    key = f"{_key(task_id, number, camera)}:lease"
-    client = redis_client()
-    return bool(client.set(key, owner, nx=True, ex=LEASE_SECONDS)) or client.get(key) == owner.encode()
+    pipeline = redis_client().pipeline(transaction=False)
+    for camera in cameras:
+        key = _lease_key(task_id, number, camera)
+        pipeline.exists(_key(task_id, number, camera))
+        pipeline.set(key, owner, nx=True, ex=LEASE_SECONDS)
+        pipeline.get(key)
+    answers = pipeline.execute()
+    mine = []
+    for camera, there, _, holder in zip(cameras, answers[::3], answers[1::3], answers[2::3], strict=True):
+        if holder == owner.encode():
+            if there:
+                redis_client().delete(_lease_key(task_id, number, camera))
+            else:
+                mine.append(camera)
+    return mine
 
 
 def leased(*, task_id: str, pairs: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
@@ -64,13 +90,20 @@ def leased(*, task_id: str, pairs: Sequence[tuple[int, str]]) -> set[tuple[int, 
         return set()
     pipeline = redis_client().pipeline(transaction=False)
     for number, camera in pairs:
-        pipeline.exists(f"{_key(task_id, number, camera)}:lease")
+        pipeline.exists(_lease_key(task_id, number, camera))
     return {pair for pair, held in zip(pairs, pipeline.execute(), strict=True) if held}
 
 
-def renew_lease(*, task_id: str, number: int, camera: str) -> None:
-    redis_client().expire(f"{_key(task_id, number, camera)}:lease", LEASE_SECONDS)
+def renew_lease(*, task_id: str, number: int, cameras: Sequence[str]) -> None:
+    pipeline = redis_client().pipeline(transaction=False)
+    for camera in cameras:
+        pipeline.expire(_lease_key(task_id, number, camera), LEASE_SECONDS)
+    pipeline.execute()
 
 
-def end_lease(*, task_id: str, number: int, camera: str) -> None:
-    redis_client().delete(f"{_key(task_id, number, camera)}:lease")
+def end_lease(*, task_id: str, number: int, cameras: Sequence[str]) -> None:
+    redis_client().delete(*(_lease_key(task_id, number, camera) for camera in cameras))
+
+
+def _lease_key(task_id: str, number: int, camera: str) -> str:
+    return f"{_key(task_id, number, camera)}:lease"

@@ -49,7 +49,11 @@ def plan_recorded(*, cameras: Sequence[Camera], start: datetime, end: datetime, 
 
 def plan_live(*, cameras: Sequence[Camera], fps: float) -> dict[str, Any]:
     """The plan for live cameras; their frames come through the frame store."""
-    return _plan([{**_camera_entry(camera), "uri": camera.live_uri} for camera in cameras], fps)
+    entries = [
+        {**_camera_entry(camera), "uri": camera.live_uri, "clock_offset_s": camera.clock_offset_s}
+        for camera in cameras
+    ]
+    return _plan(entries, fps)
 
 
 def batch_count(*, start: datetime, end: datetime, fps: float, batch_instants: int) -> int:

@@ -6,11 +6,15 @@ the channel layer never carries more than a task's id and a number.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
+import threading
+import time
+from functools import cache
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
@@ -22,6 +26,7 @@ from tracking.redis import redis_client
 log = logging.getLogger(__name__)
 
 UPDATES_TTL_SECONDS = 60
+NOTIFY_SECONDS = 10
 
 
 def group_of(task_id: Any) -> str:
@@ -38,16 +43,25 @@ def last_key(task_id: Any) -> str:
 
 
 def batch_committed(
-    *, task: ProcessingTask, number: int, recorded: Recorded, instants: list[int]
+    *, task: ProcessingTask, number: int, recorded: Recorded, instants: list[int], captured_s: list[float]
 ) -> list[TrackingUpdate]:
     """Keep the batch's updates and notify the task's group. Failing here loses a notice, never a row."""
     updates: list[TrackingUpdate] = []
+    notice = {
+        "type": "batch.committed",
+        "task_id": str(task.pk),
+        "number": number,
+        # for those who measure how long it takes to the browser
+        "committed_at": time.time(),
+        "live_captured_s": captured_s if task.mode == ProcessingTask.Mode.LIVE else [],
+    }
     try:
         updates = tracking_updates(
             task=task,
             rows=recorded.rows,
             who=recorded.who,
             instants=instants,
+            captured_s=captured_s,
             processed_at=timezone.now(),
         )
         pipeline = redis_client().pipeline(transaction=False)
@@ -55,7 +69,7 @@ def batch_committed(
         if updates:
             pipeline.set(last_key(task.pk), json.dumps(updates[-1]), ex=3600)
         pipeline.execute()
-        _notify(task.pk, {"type": "batch.committed", "task_id": str(task.pk), "number": number})
+        _notify(task.pk, notice)
     except Exception:
         # rows are safe; viewers see the gap in the next update
         log.exception("batch %d of task %s could not be published", number, task.pk)
@@ -71,4 +85,17 @@ def task_changed(*, task_id: Any) -> None:
 
 
 def _notify(task_id: Any, message: dict[str, Any]) -> None:
-    async_to_sync(get_channel_layer().group_send)(group_of(task_id), message)
+    sending = get_channel_layer().group_send(group_of(task_id), message)
+    asyncio.run_coroutine_threadsafe(sending, _loop()).result(timeout=NOTIFY_SECONDS)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """An event loop of this process: with a new one for every notice, each would open a connection of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="notices", daemon=True).start()
+    return loop
+
+
+# a worker that forks has no thread in the child
+os.register_at_fork(after_in_child=_loop.cache_clear)

@@ -49,6 +49,7 @@ class TrackRows(Protocol):
     positions: list[tuple]
     trajectories: list[tuple]
     persons: list[Any]
+    looks: list[Any]
     renamed: list[tuple]
 
 
@@ -102,7 +103,7 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> Recorded:
 
 def identities(task: ProcessingTask, rows: TrackRows) -> Identities:
     """Who the persons of these rows are."""
-    numbers = {p.number for p in rows.persons} | {t[0] for t in rows.trajectories}
+    numbers = {p.number for p in (*rows.persons, *rows.looks)} | {t[0] for t in rows.trajectories}
     numbers |= {row[5] for row in rows.detections} | {row[5] for row in rows.bridged}
     numbers |= {number for _, old, new, _ in rows.renamed for number in (old, new)}
     return Identities(task, numbers | {row[2] for row in rows.positions})
@@ -202,7 +203,7 @@ def _upsert_persons(
                 task.pk, who.origins[p.number], who.person(p.number, p.last_s), embedder, _vector(p.appearance),
                 p.weight, utc(p.last_s),
             )
-            for p in sorted(rows.persons, key=lambda p: who.origins[p.number])
+            for p in sorted(rows.looks, key=lambda p: who.origins[p.number])
             if p.weight > 0 and len(p.appearance)
         ],
     )  # fmt: skip

@@ -62,6 +62,7 @@ class NamedRows:
     positions: list[tuple]
     trajectories: list[tuple]
     persons: list[Any]
+    looks: list[Any]
     renamed: list[tuple] = field(default_factory=list)
 
 
@@ -106,6 +107,7 @@ def named_rows(rows: Any, renames: Sequence[Rename]) -> Any:
         positions=[row for row, rank in positions if rank == on_map[row[0], row[2]]],
         trajectories=_paths(rows.trajectories, renames),
         persons=rows.persons,
+        looks=rows.looks,
     )
 
 

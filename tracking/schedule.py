@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from datetime import timedelta
+from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tracking import observations, publish
-from tracking.devices import DEFAULT_QUEUE, live_device_queues
+from tracking.devices import DEFAULT_QUEUE, is_alive, live_device_queues
 from tracking.models import Checkpoint, ProcessingTask
+from tracking.placement import of_one_kind, place
 from tracking.planning import batch_message
 from tracking.redis import redis_client
 from tracking.timeseries import partitions_ensure
@@ -27,6 +30,9 @@ PERCEIVE, ASSOCIATE, PREPARE, SCHEDULE, MATCH = (
     "tracking.schedule_batches",
     "tracking.match_persons",
 )
+# one for all, and one of each worker: associate.NAME@HOST
+ASSOCIATE_QUEUE = "associate"
+OWNER_TTL_SECONDS = 60
 # a task without progress for this long is asked for again what is missing
 STALL_SECONDS = 8
 # the end of a task is announced again for so long: a notice may be lost, and viewers wait for it
@@ -35,13 +41,13 @@ ANNOUNCED_SECONDS = 10
 MATCH_AGAIN_SECONDS, MATCH_FOR_SECONDS = 600, 3600
 # in real time, batches are perceived this far ahead of the moment they would have been captured
 LEAD_SECONDS = 0.5
+# priorities of perception, as Redis knows them: the lowest comes first; see CELERY_BROKER_TRANSPORT_OPTIONS
+LIVE, WATCHED, IN_STOCK = 0, 3, 6
 
 
 def prepare_later(task: ProcessingTask) -> None:
     """Ask a device worker which models there are; enqueued when the task's row is committed."""
-    transaction.on_commit(
-        lambda: current_app.send_task(PREPARE, args=[str(task.pk)], queue=_device_queues()[0])
-    )
+    transaction.on_commit(lambda: current_app.send_task(PREPARE, args=[str(task.pk)], queue=_first_queue()))
 
 
 def schedule_batches(*, task_id: str) -> int:
@@ -55,7 +61,7 @@ def schedule_batches(*, task_id: str) -> int:
         if task is None or task.mode != ProcessingTask.Mode.RECORDED:
             return 0
         begin = task.batches_scheduled
-        end = min(task.batches_total, task.batches_done + settings.ENV.window_batches)
+        end = min(task.batches_total, task.batches_done + window_of(task))
         if task.pacing == ProcessingTask.Pacing.REALTIME:
             due, wait_s = _due_by_clock(task)
             if due < end:
@@ -69,38 +75,82 @@ def schedule_batches(*, task_id: str) -> int:
         return end - begin
 
 
-def live_batch_open(*, task_id: str, instants: list[int]) -> int | None:
-    """Ask for a batch of live frames that are in the frame store.
+def window_of(task: ProcessingTask) -> int:
+    """How many batches of a recorded task may be in flight.
+
+    Devices take messages in the order in which they came, one for each camera. So that a task with many cameras leaves
+    room for others, its window is smaller while these run: all have about equally many messages in flight.
+    """
+    others = ProcessingTask.objects.filter(status=Status.PROCESSING, mode=ProcessingTask.Mode.RECORDED)
+    fewest = min((len(other.cameras) for other in others.only("plan")), default=len(task.cameras))
+    return max(2, math.ceil(settings.ENV.window_batches * fewest / len(task.cameras)))
+
+
+def live_batch_open(*, task_id: str, instant: int, time_s: float) -> tuple[int | None, int]:
+    """Reserve a batch for one instant of a live task; `live_batch_send` asks for it when its frames are stored.
+
+    Args:
+        time_s: UNIX capture time of the instant's frames.
 
     Returns:
-        Its number, or None when too many are in flight (the frames are dropped) or the task is over.
+        Its number, and how many were in flight before it. No number when these are too many (the frames are
+        dropped), the task is over, or the instant has a batch already: from another feeder that still thinks the
+        task is its own.
     """
-    with transaction.atomic():
-        task = ProcessingTask.objects.select_for_update().filter(pk=task_id, status=Status.PROCESSING).first()
-        if task is None or task.batches_scheduled - task.batches_done >= settings.ENV.window_batches:
-            return None
-        number = task.batches_scheduled
-        task.batches_scheduled += 1
-        task.save(update_fields=["batches_scheduled"])
-        remember_live_instants(task_id, number, instants)
-        transaction.on_commit(lambda: _send(task, [(number, camera) for camera in task.cameras], instants))
-        return number
+    window = settings.ENV.window_batches
+    with connection.cursor() as cursor:
+        # one statement: an instant has no time for several
+        cursor.execute(
+            "UPDATE tracking_processingtask SET batches_scheduled = batches_scheduled + 1, last_instant = %s"
+            " WHERE id = %s AND status = %s AND batches_scheduled - batches_done < %s AND last_instant < %s"
+            " RETURNING batches_scheduled - 1, batches_scheduled - 1 - batches_done",
+            [instant, task_id, Status.PROCESSING, window, instant],
+        )
+        reserved = cursor.fetchone()
+    if reserved is None:
+        return None, window
+    number, in_flight = reserved
+    remember_live_instant(task_id, number, instant, time_s)
+    return number, in_flight
 
 
-def remember_live_instants(task_id: str, number: int, instants: list[int]) -> None:
-    """Which instants a live batch holds; recorded batches follow from their number."""
+def live_batch_send(*, task: ProcessingTask, number: int, instant: int) -> None:
+    """Ask for the perception of a live batch whose frames are in the frame store."""
+    _send(task, [(number, camera) for camera in task.cameras], [instant])
+
+
+def remember_live_instant(task_id: str, number: int, instant: int, time_s: float) -> None:
+    """Which instant a live batch holds; recorded batches follow from their number."""
     redis_client().set(
-        f"spoton:instants:{task_id}:{number}", ",".join(map(str, instants)), ex=observations.TTL_SECONDS
+        f"spoton:instant:{task_id}:{number}", f"{instant} {time_s:.6f}", ex=observations.TTL_SECONDS
     )
 
 
-def live_instants(task_id: str, number: int) -> list[int]:
-    value = redis_client().get(f"spoton:instants:{task_id}:{number}")
-    return [int(part) for part in value.split(b",")] if value else []
+def live_instant(task_id: str, number: int) -> tuple[int, float] | None:
+    """The instant of a live batch and its UNIX capture time; None when it is not known any more."""
+    value = redis_client().get(f"spoton:instant:{task_id}:{number}")
+    if not value:
+        return None
+    instant, time_s = value.split()
+    return int(instant), float(time_s)
 
 
 def associate_later(task_id: str) -> None:
-    current_app.send_task(ASSOCIATE, args=[task_id], queue="associate")
+    """Tell association that something may be ready: the worker that has the task's tracker, while it is there."""
+    owner = redis_client().get(_owner_key(task_id))
+    queue = f"{ASSOCIATE_QUEUE}.{owner.decode()}" if owner and is_alive(owner.decode()) else ASSOCIATE_QUEUE
+    current_app.send_task(ASSOCIATE, args=[task_id], queue=queue)
+
+
+def associated_by(task_id: str, queue: str) -> None:
+    """Remember the queue of the worker that has the task's tracker in memory; empty: it has none of its own."""
+    if queue:
+        owner = queue.removeprefix(f"{ASSOCIATE_QUEUE}.")
+        redis_client().set(_owner_key(task_id), owner, ex=OWNER_TTL_SECONDS)
+
+
+def _owner_key(task_id: str) -> str:
+    return f"spoton:associated-by:{task_id}"
 
 
 def match_later(task_id: str) -> None:
@@ -164,7 +214,7 @@ def _match_ended() -> None:
 def _help(task: ProcessingTask) -> None:
     task_id = str(task.pk)
     if task.status in (Status.QUEUED, Status.INITIALIZING):
-        current_app.send_task(PREPARE, args=[task_id], queue=_device_queues()[0])
+        current_app.send_task(PREPARE, args=[task_id], queue=_first_queue())
         return
     if task.status != Status.PROCESSING:
         return
@@ -182,31 +232,47 @@ def _help(task: ProcessingTask) -> None:
         schedule_batches(task_id=task_id)
     else:
         # their frames may be gone by now: the camera then simply has none at these instants
-        for number, camera in lacking:
-            _send(task, [(number, camera)], live_instants(task_id, number))
+        for number in sorted({number for number, _ in lacking}):
+            known = live_instant(task_id, number)
+            _send(task, [pair for pair in lacking if pair[0] == number], [known[0]] if known else [])
     associate_later(task_id)
 
 
 def _send(task: ProcessingTask, pairs: list[tuple[int, str]], instants: list[int] | None = None) -> None:
-    queues = _device_queues()
-    # tasks begin at different devices, so that several small ones do not share the first; results do not depend on it
-    first = task.pk.int % len(queues)
-    place = {camera: queues[(first + i) % len(queues)] for i, camera in enumerate(task.cameras)}
+    """Ask the cameras' devices for (batch, camera) pairs.
+
+    Of a live task, cameras on one device come in one message: their frames are one batch for the network. Those of
+    a recorded task come alone, so that results do not depend on how many devices there are.
+    """
+    if not pairs:
+        return
+    places = place(task)
+    messages: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     for number, camera in pairs:
+        alone = "" if task.mode == ProcessingTask.Mode.LIVE else camera
         message = batch_message(task, number, camera, instants)
-        current_app.send_task(PERCEIVE, args=[message], queue=place[camera])
+        messages.setdefault((places[camera], number, alone), []).append(message)
+    for (queue, _, _), together in messages.items():
+        current_app.send_task(PERCEIVE, args=[together], queue=queue, priority=_priority(task))
 
 
-def _device_queues() -> list[str]:
-    return live_device_queues() or [DEFAULT_QUEUE]
+def _priority(task: ProcessingTask) -> int:
+    """Who waits least: what is happening now before what is watched, and that before what is done in stock."""
+    if task.mode == ProcessingTask.Mode.LIVE:
+        return LIVE
+    return WATCHED if task.pacing == ProcessingTask.Pacing.REALTIME else IN_STOCK
+
+
+def _first_queue() -> str:
+    return next(iter(of_one_kind(live_device_queues())), DEFAULT_QUEUE)
 
 
 def _due_by_clock(task: ProcessingTask) -> tuple[int, float]:
     """How many batches would have been captured by now, and seconds until the next."""
     length_s = task.plan["batch_instants"] / task.fps
-    elapsed = (timezone.now() - task.started_at).total_seconds() + LEAD_SECONDS
+    elapsed = (timezone.now() - (task.clock_at or task.started_at)).total_seconds() + LEAD_SECONDS
     due = int(elapsed / length_s) + 1
-    return due, max(0.05, due * length_s - elapsed)
+    return task.clock_batch + due, max(0.05, due * length_s - elapsed)
 
 
 def _schedule_later(task_id: str, wait_s: float) -> None:

@@ -17,7 +17,7 @@ from environments.models import Environment
 from environments.selectors import environments_visible_to
 from tracking.errors import ChangeNotFoundError, PersonNotFoundError, TaskNotFoundError
 from tracking.identity import current_ids
-from tracking.live import live_counts
+from tracking.live import live_counts, live_degradation
 from tracking.messages import isoformat
 from tracking.models import Batch, Detection, Person, PersonChange, PersonFeedback, Position, ProcessingTask
 
@@ -117,7 +117,8 @@ def task_details(task: ProcessingTask) -> dict[str, Any]:
         "camera_status": _camera_status(task, batches),
         "stages": stage_times(batches),
         "frames_per_second": _rate(batches),
-        "lag_s": _lag(task),
+        "lag_s": _lag(task, batches),
+        "degradation": live_degradation(str(task.pk)) if task.mode == ProcessingTask.Mode.LIVE else 0,
     }
 
 
@@ -130,6 +131,9 @@ def stage_times(batches: list[Batch]) -> dict[str, dict[str, float]]:
                 # waiting is per batch, work is per frame
                 samples[stage].append(ms if stage == "queue" else ms / max(report["frames"], 1))
         for stage, ms in batch.stages.items():
+            if stage == "lag":
+                # not work: how old the frames were when they were recorded
+                continue
             samples[stage].append(ms / max(batch.instants, 1))
     return {
         stage: {
@@ -226,14 +230,14 @@ def _rate(batches: list[Batch]) -> float | None:
     return round(frames / elapsed, 2) if elapsed > 0 else None
 
 
-def _lag(task: ProcessingTask) -> float | None:
+def _lag(task: ProcessingTask, batches: list[Batch]) -> float | None:
     """How far results lie behind capture (live) or behind the pace of the clock (real time)."""
     if task.status != ProcessingTask.Status.PROCESSING or task.started_at is None:
         return None
     if task.mode == ProcessingTask.Mode.LIVE:
-        last = Position.objects.filter(task=task).aggregate(last=Max("captured_at"))["last"]
-        return None if last is None else round((timezone.now() - last).total_seconds(), 3)
+        return round(batches[0].stages["lag"] / 1e3, 3) if batches and "lag" in batches[0].stages else None
     if task.pacing != ProcessingTask.Pacing.REALTIME:
         return None
-    done_s = task.batches_done * task.plan["batch_instants"] / task.fps
-    return round(max(0.0, (timezone.now() - task.started_at).total_seconds() - done_s), 3)
+    done_s = (task.batches_done - task.clock_batch) * task.plan["batch_instants"] / task.fps
+    elapsed_s = (timezone.now() - (task.clock_at or task.started_at)).total_seconds()
+    return round(max(0.0, elapsed_s - done_s), 3)

@@ -76,6 +76,13 @@ class TaskSerializer(serializers.Serializer):
     stages = serializers.DictField(child=StageSerializer())
     frames_per_second = serializers.FloatField(allow_null=True)
     lag_s = serializers.FloatField(allow_null=True)
+    degradation = serializers.IntegerField(
+        help_text="Live: 0 at full quality and rate; 1 to 3 while pictures are smaller or instants are left out."
+    )
+
+
+class SeekSerializer(serializers.Serializer):
+    timestamp = serializers.DateTimeField(help_text="Processing goes on from the batch that holds this time.")
 
 
 class ActivePersonSerializer(serializers.Serializer):

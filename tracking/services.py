@@ -138,11 +138,14 @@ def task_fail(*, task_id: str, code: str, message: str) -> None:
         publish.task_changed(task_id=task_id)
 
 
-def batch_wanted(*, task_id: str, number: int) -> bool:
-    """Whether the batch's observations are still asked for: the task runs and has not committed it."""
-    return ProcessingTask.objects.filter(
-        pk=task_id, status__in=(Status.PROCESSING, Status.PAUSED), batches_done__lte=number
-    ).exists()
+def batch_wanted(*, task_id: str, number: int) -> list[str]:
+    """The task's cameras, if the batch's observations are still asked for: it runs and has not committed them."""
+    task = (
+        ProcessingTask.objects.only("plan")
+        .filter(pk=task_id, status__in=(Status.PROCESSING, Status.PAUSED), batches_done__lte=number)
+        .first()
+    )
+    return task.cameras if task else []
 
 
 def _ended(task_id: str) -> None:

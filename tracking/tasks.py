@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tracking import gallery, reappearance, schedule
+from tracking import gallery, metrics, reappearance, schedule
 
 
 @shared_task(name="tracking.schedule_batches")
@@ -12,7 +12,9 @@ def schedule_batches(task_id: str) -> None:
 
 @shared_task(name="tracking.watch_tasks")
 def watch_tasks() -> list[str]:
-    return schedule.watch_tasks()
+    helped = schedule.watch_tasks()
+    metrics.counted("stalls", n=len(helped))
+    return helped
 
 
 @shared_task(name="tracking.match_persons", time_limit=600, soft_time_limit=580)

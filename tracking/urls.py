@@ -10,6 +10,9 @@ urlpatterns = [
     path("processing-tasks/active", views.ActiveTasksView.as_view(), name="tasks-active"),
     path("processing-tasks/<uuid:task_id>/status", views.TaskStatusView.as_view(), name="task-status"),
     path("processing-tasks/<uuid:task_id>/stop", views.TaskStopView.as_view(), name="task-stop"),
+    path("processing-tasks/<uuid:task_id>/pause", views.TaskPauseView.as_view(), name="task-pause"),
+    path("processing-tasks/<uuid:task_id>/resume", views.TaskResumeView.as_view(), name="task-resume"),
+    path("processing-tasks/<uuid:task_id>/seek", views.TaskSeekView.as_view(), name="task-seek"),
     path(
         "processing-tasks/<uuid:task_id>/active-persons",
         views.ActivePersonsView.as_view(),

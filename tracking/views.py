@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from environments.selectors import environment_get
-from tracking import selectors, services
+from tracking import selectors, services, steering
 from tracking.models import ProcessingTask
-from tracking.serializers import ActivePersonsSerializer, TaskSerializer, TaskStartSerializer
+from tracking.serializers import ActivePersonsSerializer, SeekSerializer, TaskSerializer, TaskStartSerializer
 
 EXAMPLE_START = OpenApiExample(
     "A recorded span in real time",
@@ -58,6 +58,33 @@ class TaskStopView(APIView):
         """Stop a task; what was recorded stays."""
         task = selectors.task_get(user=request.user, task_id=task_id)
         return Response(selectors.task_details(services.task_stop(user=request.user, task=task)))
+
+
+class TaskPauseView(APIView):
+    @extend_schema(operation_id="processing_tasks_pause", request=None, responses=TaskSerializer)
+    def post(self, request: Request, task_id: UUID) -> Response:
+        """Pause; within one batch nothing more is processed."""
+        task = selectors.task_get(user=request.user, task_id=task_id)
+        return Response(selectors.task_details(steering.task_pause(user=request.user, task=task)))
+
+
+class TaskResumeView(APIView):
+    @extend_schema(operation_id="processing_tasks_resume", request=None, responses=TaskSerializer)
+    def post(self, request: Request, task_id: UUID) -> Response:
+        """Go on after a pause."""
+        task = selectors.task_get(user=request.user, task_id=task_id)
+        return Response(selectors.task_details(steering.task_resume(user=request.user, task=task)))
+
+
+class TaskSeekView(APIView):
+    @extend_schema(operation_id="processing_tasks_seek", request=SeekSerializer, responses=TaskSerializer)
+    def post(self, request: Request, task_id: UUID) -> Response:
+        """Go on with a later time of the recordings; what lies between is left out."""
+        task = selectors.task_get(user=request.user, task_id=task_id)
+        query = SeekSerializer(data=request.data)
+        query.is_valid(raise_exception=True)
+        at = query.validated_data["timestamp"]
+        return Response(selectors.task_details(steering.task_seek(user=request.user, task=task, at=at)))
 
 
 class ActiveTasksView(APIView):

@@ -6,8 +6,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,11 +14,12 @@ from typing import Generic, TypeVar
 import cv2
 import numpy as np
 
+from workers.batch_work import BatchFrame, BatchWork, shared_time
 from workers.batches import FrameBatch, Segment
 from workers.detection import ViewContext, build_detector, needs_background
 from workers.detection.background import BackgroundModel, background_sample_times, learn_background
 from workers.observations import Observations
-from workers.reid import build_embedder
+from workers.reid import build_embedder, embed_all
 from workers.sources import Source, SourcePolicy, open_source
 from workers.types import Detector, Embedder, EngineError, SourceFrame
 
@@ -29,18 +29,10 @@ T = TypeVar("T")
 # open files and motion detectors kept by one worker: enough for its share of a few tasks' cameras
 MAX_OPEN_SOURCES = 16
 MAX_VIEW_DETECTORS = 16
+# networks of each kind that stay loaded
+MAX_NETWORKS = 4
 # frames given to the detector at once; bounds the memory that decoded frames take
 DETECT_AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class BatchFrame:
-    """A frame that belongs to an instant of the batch."""
-
-    instant: int
-    index: int
-    captured_at: float
-    image: np.ndarray
 
 
 BackgroundCache = Callable[[str, Callable[[], bytes]], bytes]
@@ -74,8 +66,8 @@ class Perceiver:
         self._live_frames = live_frames
         self._sources = _Recent[Source](MAX_OPEN_SOURCES, on_drop=lambda source: source.close())
         self._view_detectors = _Recent[Detector](MAX_VIEW_DETECTORS)
-        self._detectors: dict[tuple[str, float | None], Detector] = {}
-        self._embedders: dict[str, Embedder] = {}
+        self._detectors = _Recent[Detector](MAX_NETWORKS)
+        self._embedders = _Recent[Embedder](MAX_NETWORKS)
 
     def perceive(self, batch: FrameBatch, *, on_frame: FrameSink | None = None) -> Observations:
         """Observations of the batch. What cannot be read is reported in `problems`, the rest is used.
@@ -83,25 +75,48 @@ class Perceiver:
         Raises:
             EngineError: the detector or embedder cannot be built (missing weights, wrong name).
         """
+        return self.perceive_all([batch], on_frame=on_frame)[0]
+
+    def perceive_all(
+        self, batches: Sequence[FrameBatch], *, on_frame: FrameSink | None = None
+    ) -> list[Observations]:
+        """Observations of several cameras' batches of one task, in order.
+
+        A network sees the frames of live cameras together; those of recordings camera by camera, so that results do
+        not depend on who else is asked for.
+
+        Raises:
+            EngineError: as `perceive`.
+        """
+        together = len(batches) > 1 and all(b.live and not needs_background(b.detector) for b in batches)
+        groups = [list(batches)] if together else [[batch] for batch in batches]
+        return [observed for group in groups for observed in self._perceive_group(group, on_frame)]
+
+    def _perceive_group(
+        self, batches: Sequence[FrameBatch], on_frame: FrameSink | None
+    ) -> list[Observations]:
         begun = time.time()
-        problems: list[dict] = []
-        clock = {"queue": max(0.0, begun - batch.queued_at) * 1e3, "decode": 0.0, "detect": 0.0, "embed": 0.0}
-        rows: list[tuple[BatchFrame, np.ndarray, np.ndarray, np.ndarray]] = []
-        embedder = self._embedder(batch.embedder)
-        for detector, frames in self._chunks(batch, clock, problems):
-            detections = _timed(clock, "detect", partial(detector.detect, [f.image for f in frames]))
-            for frame, found in zip(frames, detections, strict=True):
-                features = _timed(clock, "embed", partial(embedder.embed, frame.image, found.boxes_px))
-                rows.append((frame, _rescaled(found.boxes_px, frame.image, batch), found.scores, features))
+        work = [BatchWork(batch, begun) for batch in batches]
+        embedder = self._embedder(batches[0].embedder)
+        for detector, found in self._chunks(work):
+            images = [frame.image for _, frame in found]
+            with shared_time(found, "detect"):
+                detections = detector.detect(images)
+            with shared_time(found, "embed"):
+                features = embed_all(embedder, images, [d.boxes_px for d in detections])
+            for (one, frame), persons, looks in zip(found, detections, features, strict=True):
+                boxes_px = _rescaled(persons.boxes_px, frame.image, one.batch)
+                one.rows.append((frame, boxes_px, persons.scores, looks))
                 if on_frame is not None:
-                    on_frame(batch, frame)
-        return _observations(batch, rows, clock, problems, embedder.dimension)
+                    on_frame(one.batch, frame)
+        return [one.observations(embedder.dimension) for one in work]
 
     def warm(self, detector: str, embedder: str) -> None:
-        """Load the models that need no view, so that the first batch is not late."""
+        """Load the models that need no view and run them once, so that the first batch is not late."""
+        image = np.zeros((360, 640, 3), np.uint8)
         if not needs_background(detector):
-            self._shared_detector(detector, None)
-        self._embedder(embedder)
+            self._shared_detector(detector, None).detect([image])
+        self._embedder(embedder).embed(image, np.array([[10.0, 10.0, 60.0, 160.0]]))
 
     def close(self) -> None:
         self._sources.clear()
@@ -109,33 +124,49 @@ class Perceiver:
     # -- frames ----------------------------------------------------------------------------------------------
 
     def _chunks(
-        self, batch: FrameBatch, clock: dict[str, float], problems: list[dict]
-    ) -> Iterator[tuple[Detector, list[BatchFrame]]]:
-        """The batch's frames, a few at a time, each with the detector for its view."""
-        if batch.live:
-            frames, background = _timed(clock, "decode", lambda: self._live_frames(batch))
-            if frames:
-                version = hashlib.sha256(background or b"").hexdigest()
-                yield self._detector(batch, version, lambda: background), frames
+        self, work: Sequence[BatchWork]
+    ) -> Iterator[tuple[Detector, list[tuple[BatchWork, BatchFrame]]]]:
+        """The batches' frames, a few at a time, each with the detector for its view."""
+        if not work[0].batch.live:
+            for one in work:
+                yield from self._recorded(one)
             return
+        together: list[tuple[BatchWork, BatchFrame]] = []
+        for one in work:
+            with one.timed("decode"):
+                frames, background = self._live_frames(one.batch)
+            if needs_background(one.batch.detector):
+                if frames:
+                    version = hashlib.sha256(background or b"").hexdigest()
+                    detector = self._detector(one.batch, version, lambda data=background: data)
+                    yield detector, [(one, frame) for frame in frames]
+            else:
+                together += [(one, frame) for frame in frames]
+        for chunk in _chunked(iter(together), DETECT_AT_ONCE):
+            yield self._shared_detector(work[0].batch.detector, work[0].batch.score_threshold), chunk
+
+    def _recorded(self, one: BatchWork) -> Iterator[tuple[Detector, list[tuple[BatchWork, BatchFrame]]]]:
+        batch = one.batch
         for segment in batch.segments:
             try:
                 source = self._source(segment)
                 learn = partial(self._background, source, segment)
                 detector = self._detector(batch, _background_key(segment), learn)
-                for chunk in _chunked(self._decoded(source, segment, batch, clock), DETECT_AT_ONCE):
-                    yield detector, chunk
-                problems += _problems_within(source, segment, batch.tolerance_s)
+                for chunk in _chunked(self._decoded(source, segment, one), DETECT_AT_ONCE):
+                    yield detector, [(one, frame) for frame in chunk]
+                one.problems += _problems_within(source, segment, batch.tolerance_s)
             except SourceUnreadableError as error:
                 log.warning("camera %s: %s", batch.camera, error)
                 message = _without_folders(str(error), segment.uri)
-                problems.append({"frame": None, "time_s": segment.times_s[0], "message": message})
+                one.problems.append({"frame": None, "time_s": segment.times_s[0], "message": message})
 
-    def _decoded(
-        self, source: Source, segment: Segment, batch: FrameBatch, clock: dict[str, float]
-    ) -> Iterator[BatchFrame]:
-        frames = frames_at(source, segment.times_s, batch.tolerance_s)
-        while (item := _timed(clock, "decode", lambda: next(frames, None))) is not None:
+    def _decoded(self, source: Source, segment: Segment, one: BatchWork) -> Iterator[BatchFrame]:
+        frames = frames_at(source, segment.times_s, one.batch.tolerance_s)
+        while True:
+            with one.timed("decode"):
+                item = next(frames, None)
+            if item is None:
+                return
             i, frame = item
             yield BatchFrame(segment.instants[i], frame.index, segment.started_at + frame.time_s, frame.image)
 
@@ -177,21 +208,26 @@ class Perceiver:
         return detector
 
     def _shared_detector(self, spec: str, score_threshold: float | None) -> Detector:
-        key = (spec, score_threshold)
-        if key not in self._detectors:
-            self._detectors[key] = build_detector(
+        """The network, loaded once for a threshold; the usual threshold's is loaded when the worker starts."""
+        key = f"{spec}|{score_threshold}"
+        detector = self._detectors.get(key)
+        if detector is None:
+            detector = build_detector(
                 spec,
                 view=None,
                 models_dir=self._models_dir,
                 score_threshold=score_threshold,
                 device=self._device,
             )
-        return self._detectors[key]
+            self._detectors.put(key, detector)
+        return detector
 
     def _embedder(self, spec: str) -> Embedder:
-        if spec not in self._embedders:
-            self._embedders[spec] = build_embedder(spec, models_dir=self._models_dir, device=self._device)
-        return self._embedders[spec]
+        embedder = self._embedders.get(spec)
+        if embedder is None:
+            embedder = build_embedder(spec, models_dir=self._models_dir, device=self._device)
+            self._embedders.put(spec, embedder)
+        return embedder
 
 
 class SourceUnreadableError(EngineError):
@@ -283,31 +319,6 @@ def _rescaled(boxes_px: np.ndarray, image: np.ndarray, batch: FrameBatch) -> np.
         return boxes_px
     scale = np.array([batch.image_size[0] / width, batch.image_size[1] / height] * 2, np.float32)
     return boxes_px * scale
-
-
-def _observations(batch, rows, clock, problems, dimension: int) -> Observations:
-    frames = [row[0] for row in rows]
-    return Observations(
-        camera=batch.camera,
-        number=batch.number,
-        instants=np.array([f.instant for f in frames], np.int32),
-        frames=np.array([f.index for f in frames], np.int32),
-        captured_at=np.array([f.captured_at for f in frames], float),
-        counts=np.array([len(row[2]) for row in rows], np.int32),
-        boxes_px=np.concatenate([row[1] for row in rows] or [np.empty((0, 4))]).astype(np.float32),
-        scores=np.concatenate([row[2] for row in rows] or [np.empty(0)]).astype(np.float32),
-        embeddings=np.concatenate([row[3] for row in rows] or [np.empty((0, dimension))]).astype(np.float16),
-        timings_ms={name: round(value, 3) for name, value in clock.items()},
-        problems=tuple(problems),
-    )
-
-
-def _timed(clock: dict[str, float], name: str, call: Callable[[], T]) -> T:
-    begun = time.perf_counter()
-    try:
-        return call()
-    finally:
-        clock[name] += (time.perf_counter() - begun) * 1e3
 
 
 def _chunked(items: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from celery import Task, shared_task
 from django.conf import settings
 
-from tracking import frames, observations, schedule, services
+from tracking import frames, observations, schedule, services, tracing
 from tracking.redis import redis_client
 
 if TYPE_CHECKING:
+    from workers.associate import Associator
+    from workers.batch_work import BatchFrame
     from workers.batches import FrameBatch
-    from workers.perceive import BatchFrame, Perceiver
+    from workers.perceive import Perceiver
 
 log = logging.getLogger(__name__)
 
@@ -58,40 +60,43 @@ def prepare_task(self: Task, task_id: str) -> None:
 
 
 @shared_task(name="workers.perceive", bind=True, max_retries=2, time_limit=300, soft_time_limit=280)
-def perceive(self: Task, message: dict[str, Any]) -> None:
-    """Perceive one camera's share of a batch and hand its observations to association."""
+def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
+    """Perceive some cameras' shares of a batch and hand their observations to association."""
     from workers.batches import FrameBatch
     from workers.types import EngineError
 
-    batch = FrameBatch.from_message(message)
-    place = {"task_id": batch.task_id, "number": batch.number, "camera": batch.camera}
-    if not services.batch_wanted(task_id=batch.task_id, number=batch.number):
+    batches = [FrameBatch.from_message(message) for message in messages]
+    task_id, number = batches[0].task_id, batches[0].number
+    task_cameras = services.batch_wanted(task_id=task_id, number=number)
+    if not task_cameras:
         return
-    if observations.exists(**place):
-        # a duplicate; association may have missed the first one's notice
-        schedule.associate_later(batch.task_id)
-        return
-    if not observations.lease(**place, owner=self.request.id):
-        return
-    try:
-        watched = not batch.live and frames.is_watched(batch.task_id)
-        observed = perceiver().perceive(batch, on_frame=_FrameSink(place, watched))
-    except EngineError as error:
-        services.task_fail(task_id=batch.task_id, code="perception_failed", message=str(error))
-        return
-    except Exception as error:
-        observations.end_lease(**place)
-        if self.request.retries >= self.max_retries:
-            log.exception("batch %d of camera %s failed for good", batch.number, batch.camera)
-            message = (
-                f"Camera {batch.camera} could not be processed: {type(error).__name__}. See the worker's log."
-            )
-            services.task_fail(task_id=batch.task_id, code="internal_error", message=message)
+    mine = observations.lease(
+        task_id=task_id, number=number, cameras=[b.camera for b in batches], owner=self.request.id
+    )
+    batches = [batch for batch in batches if batch.camera in mine]
+    if batches:
+        place = {"task_id": task_id, "number": number, "cameras": mine}
+        try:
+            watched = not batches[0].live and frames.is_watched(task_id)
+            observed = perceiver().perceive_all(batches, on_frame=_FrameSink(place, watched))
+        except EngineError as error:
+            services.task_fail(task_id=task_id, code="perception_failed", message=str(error))
             return
-        raise self.retry(exc=error, countdown=1) from error
-    observations.store(**place, data=observed.to_bytes())
-    observations.end_lease(**place)
-    schedule.associate_later(batch.task_id)
+        except Exception as error:
+            observations.end_lease(**place)
+            if self.request.retries >= self.max_retries:
+                names = ", ".join(mine)
+                log.exception("batch %d of %s failed for good", number, names)
+                message = f"{names} could not be processed: {type(error).__name__}. See the worker's log."
+                services.task_fail(task_id=task_id, code="internal_error", message=message)
+                return
+            raise self.retry(exc=error, countdown=1) from error
+        observations.store(task_id=task_id, number=number, data={o.camera: o.to_bytes() for o in observed})
+        for o in observed:
+            tracing.perceived(task_id=task_id, number=number, camera=o.camera, timings_ms=o.timings_ms)
+    # also for a duplicate: association may have missed the first one's notice
+    if observations.complete(task_id=task_id, number=number, cameras=task_cameras):
+        schedule.associate_later(task_id)
 
 
 @shared_task(name="workers.associate", bind=True, max_retries=3)
@@ -101,22 +106,29 @@ def associate(self: Task, task_id: str) -> None:
     from workers import associate as engine
 
     try:
-        commit_ready_batches(
+        committed = commit_ready_batches(
             task_id=task_id,
-            associate=lambda batch: engine.associate(
+            associate=lambda batch: associator().associate(
+                task_id=task_id,
+                number=batch.number,
                 cameras=batch.task.plan["cameras"],
-                state=batch.state,
+                known=batch.known,
                 observations=batch.observations,
                 instants=batch.instants,
                 times_s=batch.times_s,
+                looks=batch.looks,
                 last=batch.last,
             ),
         )
+        if committed:
+            schedule.associated_by(task_id, settings.ENV.associate_queue)
         close_task(
             task_id=task_id,
-            finish=lambda task, state: engine.tracker_for(task.plan["cameras"], state).finish(),
+            finish=lambda task, known: engine.tracker_after(task.plan["cameras"], known).finish(),
         )
     except Exception as error:
+        # it has gone ahead of what was committed
+        associator().forget(task_id)
         if self.request.retries >= self.max_retries:
             log.exception("task %s could not be associated", task_id)
             message = f"Association failed: {type(error).__name__}. See the worker's log."
@@ -142,6 +154,14 @@ def probe_recording(recording_id: str) -> None:
 
 
 @cache
+def associator() -> Associator:
+    """The one associator of this process."""
+    from workers.associate import Associator
+
+    return Associator()
+
+
+@cache
 def perceiver() -> Perceiver:
     """The one perceiver of this process; its models stay loaded."""
     from workers.edge.live import live_frames
@@ -154,6 +174,20 @@ def perceiver() -> Perceiver:
         cached_background=_cached_background,
         live_frames=live_frames,
     )
+
+
+def load_usual_models() -> None:
+    """Load the models that tasks take when they ask for none; whoever asks for others waits for those once."""
+    from workers.choices import choose_models
+    from workers.types import EngineError
+
+    env = settings.ENV
+    try:
+        chosen = choose_models(env.detector, env.embedder, models_dir=env.models_dir, device=env.device)
+        perceiver().warm(*(choice["chosen"] for choice in chosen))
+    except EngineError as error:
+        # tasks that name others may still run here; those that do not are told
+        log.warning("the usual models cannot be loaded: %s", error)
 
 
 def source_policy() -> Any:

@@ -98,9 +98,11 @@ class SourceFrame:
         time_s: seconds since the source's first frame (recordings), or UNIX capture time (live).
         image: uint8 BGR (height, width, 3).
         name: file name for image sequences, else None.
+        jpeg: the image as a live camera sent it, where it sends JPEGs; else None.
     """
 
     index: int
     time_s: float
     image: np.ndarray = field(repr=False)
     name: str | None = None
+    jpeg: bytes | None = field(default=None, repr=False)

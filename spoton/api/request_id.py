@@ -52,9 +52,9 @@ def RequestIdMiddleware(get_response: Callable):  # noqa: N802 - Django names mi
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives every log record `request_suffix`, empty outside of requests."""
+    """Gives every log record `request_id` and `request_suffix`, empty outside of requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        request_id = _current.get()
+        record.request_id = request_id = _current.get()
         record.request_suffix = f" [request {request_id}]" if request_id else ""
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import selectors
@@ -24,11 +25,15 @@ class LogForwarder:
         output: the terminal; its lines are coloured when it is one and NO_COLOR is not set.
         path: the same lines without colour, at most two files of 5 MB; None: no file.
         width: of the column of names.
+        json_lines: write JSON objects, with the name as `process`; other text becomes their `message`.
     """
 
-    def __init__(self, output: TextIO, path: Path | None = None, *, width: int = 12) -> None:
+    def __init__(
+        self, output: TextIO, path: Path | None = None, *, width: int = 12, json_lines: bool = False
+    ) -> None:
         self._output = output
         self._width = width
+        self._json_lines = json_lines
         self._colours = output.isatty() and "NO_COLOR" not in os.environ
         self._file: RotatingFileHandler | None = None
         if path is not None:
@@ -51,16 +56,23 @@ class LogForwarder:
 
     def line(self, name: str, text: str) -> None:
         """Write one line of our own among the children's."""
+        if self._json_lines:
+            self._write(plain := _as_json(name, text), plain)
+            return
         prefix = f"{name:<{self._width}}"
+        plain = f"{prefix} | {text}"
+        if self._colours:
+            colour = _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
+            prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
+        self._write(plain, f"{prefix} | {text}")
+
+    def _write(self, plain: str, shown: str) -> None:
         with self._lock:
             if self._file is not None:
-                self._file.emit(logging.makeLogRecord({"msg": f"{prefix} | {text}"}))
-            if self._colours:
-                colour = _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
-                prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
+                self._file.emit(logging.makeLogRecord({"msg": plain}))
             # a closed terminal is no reason to stop serving
             with contextlib.suppress(OSError, ValueError):
-                self._output.write(f"{prefix} | {text}\n")
+                self._output.write(f"{shown}\n")
                 self._output.flush()
 
     def close(self) -> None:
@@ -110,3 +122,10 @@ class LogForwarder:
         if self._rests[descriptor]:
             self.line(name, self._rests[descriptor].decode(errors="replace"))
             self._rests[descriptor] = b""
+
+
+def _as_json(name: str, text: str) -> str:
+    with contextlib.suppress(ValueError):
+        if isinstance(fields := json.loads(text), dict):
+            return json.dumps({"process": name, **fields})
+    return json.dumps({"process": name, "message": text})

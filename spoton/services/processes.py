@@ -71,20 +71,25 @@ def demo_cameras(folder: Path, port: int, env: Mapping[str, str]) -> ChildSpec:
 
 
 def workers(
-    env: Mapping[str, str], *, cpu_workers: int, only: Sequence[str] = WORKER_KINDS
+    env: Mapping[str, str],
+    *,
+    cpu_workers: int,
+    associate_workers: int = 0,
+    only: Sequence[str] = WORKER_KINDS,
 ) -> list[ChildSpec]:
     """Celery workers of this host.
 
     Args:
         env: environment to start from, with DATABASE_URL and REDIS_URL.
         cpu_workers: perceive workers where there is no GPU; 0: one per core.
+        associate_workers: 0: one per eight cores.
         only: kinds to start.
     """
     specs: list[ChildSpec] = []
     if "perceive" in only:
         specs += _perceive(env, list_gpus(env), cpu_workers)
     if "associate" in only:
-        specs.append(_worker("associate", "associate", _child_env(env, 1)))
+        specs += _associate(env, associate_workers or max(1, core_count() // 8))
     if "background" in only:
         specs.append(_worker("background", "exports,reports", _child_env(env, 1)))
         # by itself: what it does keeps tasks going and must not wait behind a long export
@@ -111,6 +116,17 @@ def _perceive(env: Mapping[str, str], gpus: Sequence[str], cpu_workers: int) -> 
         threaded = _child_env(env, max(1, cores // count))
         own = {"SPOTON_DEVICE": "cpu", "SPOTON_QUEUE": queue}
         specs.append(_worker(f"perceive-{queue}", queue, threaded | own))
+    return specs
+
+
+def _associate(env: Mapping[str, str], count: int) -> list[ChildSpec]:
+    """Each serves the common queue and one of its own, where those tasks go on whose trackers it has in memory."""
+    specs = []
+    for number in range(count):
+        name = "associate" if count == 1 else f"associate-{number}"
+        own = f"associate.{name}@{socket.gethostname()}"
+        queues = f"associate,{own}"
+        specs.append(_worker(name, queues, _child_env(env, 1) | {"SPOTON_ASSOCIATE_QUEUE": own}))
     return specs
 
 

@@ -131,6 +131,7 @@ def test_all_mistakes_are_told_at_once(load):
     ("name", "value"),
     [
         ("SPOTON_SECRET_KEY", "hunter2-short"),
+        ("SPOTON_METRICS_TOKEN", "hunter2-short"),
         ("DATABASE_URL", "mysql://root:hunter2@db/spoton"),
         ("DATABASE_URL", "hunter2"),
         ("REDIS_URL", "http://:hunter2@redis"),

@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from spoton import health
 from spoton.services.processes import free_port
-from tracking.devices import announce
+from tracking.devices import TTL_SECONDS, announce, live_workers
 from tracking.redis import redis_client
 
 pytestmark = pytest.mark.django_db
@@ -122,4 +122,7 @@ def test_readiness_asks_for_the_stores_only(client):
 
 def test_a_worker_that_was_killed_is_forgotten_soon(worker):
     worker("perceive@a", "cpu.0")
-    assert 0 < redis_client().ttl("spoton:worker:perceive@a") <= 15
+    assert live_workers() == {"perceive@a": "cpu.0"}
+    long_ago = redis_client().time()[0] - TTL_SECONDS - 1
+    redis_client().zadd("spoton:workers", {"perceive@a cpu.0": long_ago})
+    assert live_workers() == {}

@@ -45,6 +45,15 @@ def test_each_gpu_has_a_worker_that_sees_only_this_one():
     assert {spec.env["SPOTON_DEVICE"] for spec in specs} == {"cuda:0"}
 
 
+def test_associate_workers_share_a_queue_and_have_one_of_their_own_each():
+    specs = processes.workers(ENV, cpu_workers=1, associate_workers=2, only=["associate"])
+    queues = [argument(spec, "-Q").split(",") for spec in specs]
+    assert [spec.name for spec in specs] == ["associate-0", "associate-1"]
+    assert {common for common, _ in queues} == {"associate"}
+    assert [own for _, own in queues] == [spec.env["SPOTON_ASSOCIATE_QUEUE"] for spec in specs]
+    assert len({own for _, own in queues}) == 2
+
+
 @pytest.mark.parametrize(
     ("only", "names"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from django.contrib.auth import get_user_model
 from environments.models import Camera, Environment, Role
 from environments.services import environment_load, membership_set, recording_register
 from tracking import observations, services
-from tracking.commit import BatchInput
+from tracking.commit import BatchInput, Known
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
 
@@ -25,6 +26,8 @@ FPS = 10.0
 IMAGE_SIZE = (640, 360)
 # 1 px is 1 cm: positions are easily checked
 HOMOGRAPHY = {"homography_image_to_map": [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 1]], "width": 640, "height": 360}
+# between a queue's name and a lower priority, as kombu writes the broker's lists
+PRIORITY_MARK = "\x06\x16"
 CHOICE = services.Choice("motion", "motion", "asked for")
 EMBEDDER = services.Choice("descriptor", "descriptor", "asked for")
 
@@ -78,17 +81,24 @@ def queued(*queues: str) -> list[tuple[str, list[Any]]]:
     """(task name, arguments) of the messages that wait in the broker's queues, oldest first."""
     found = []
     for queue in queues:
-        for raw in reversed(redis_client().lrange(queue, 0, -1)):
+        for raw in [
+            raw for step in by_priority(queue) for raw in reversed(redis_client().lrange(step, 0, -1))
+        ]:
             message = json.loads(raw)
             args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
             found.append((message["headers"]["task"], [*args, *kwargs.values()]))
     return found
 
 
+def by_priority(queue: str) -> list[str]:
+    """The broker's lists of one queue, the most urgent first."""
+    return [queue, *(f"{queue}{PRIORITY_MARK}{step}" for step in (3, 6))]
+
+
 def asked_for(*queues: str) -> list[tuple[int, str]]:
     """(batch, camera) of the perceive messages that wait."""
-    messages = [args[0] for name, args in queued(*queues or ("cpu.0",)) if name == "workers.perceive"]
-    return [(message["number"], message["camera"]) for message in messages]
+    asked = [args[0] for name, args in queued(*queues or ("cpu.0",)) if name == "workers.perceive"]
+    return [(message["number"], message["camera"]) for messages in asked for message in messages]
 
 
 def prepared(task: ProcessingTask) -> ProcessingTask:
@@ -119,11 +129,16 @@ class Rows:
     bridged: list[tuple] = field(default_factory=list)
     renamed: list[tuple] = field(default_factory=list)
 
+    @property
+    def looks(self) -> list[Person]:
+        """Everybody's look is told with every batch."""
+        return self.persons
+
 
 @dataclass
 class Output:
     rows: Rows
-    state: bytes
+    state: Callable[[], bytes]
     cameras: dict[str, dict[str, Any]]
     associate_ms: float = 1.0
 
@@ -136,7 +151,7 @@ def walk(batch: BatchInput) -> Output:
 
     The state counts the instants seen, so that a batch that was left out or counted twice shows in the rows.
     """
-    seen = msgpack.unpackb(batch.state) if batch.state else 0
+    seen = seen_before(batch.known())
     rows = Rows()
     for instant, time_s in zip(batch.instants, batch.times_s, strict=True):
         for number in LOOKS:
@@ -154,7 +169,13 @@ def walk(batch: BatchInput) -> Output:
         name: {"frames": len(batch.instants), "detections": 2, "problems": [], "timings_ms": {"detect": 1.0}}
         for name in batch.task.cameras
     }
-    return Output(rows, msgpack.packb(seen), cameras)
+    return Output(rows, lambda: msgpack.packb(seen), cameras)
+
+
+def seen_before(known: Known) -> int:
+    """The state of `walk`: instants counted up to the checkpoint, and those since."""
+    counted = msgpack.unpackb(known.state) if known.state else 0
+    return counted + sum(len(batch.instants) for batch in known.since)
 
 
 def trajectories(task: ProcessingTask, instants: int) -> list[tuple]:
@@ -167,16 +188,16 @@ def trajectories(task: ProcessingTask, instants: int) -> list[tuple]:
     ]
 
 
-def finish(task: ProcessingTask, state: bytes) -> Rows:
+def finish(task: ProcessingTask, known: Known) -> Rows:
     """What `walk` has left open, for `close_task`."""
-    return Rows(trajectories=trajectories(task, msgpack.unpackb(state)))
+    return Rows(trajectories=trajectories(task, seen_before(known)))
 
 
 def perceived(task: ProcessingTask, *numbers: int, cameras: tuple[str, ...] = ()) -> None:
     """Observations of these batches have arrived."""
     for number in numbers:
-        for camera in cameras or task.cameras:
-            observations.store(task_id=str(task.pk), number=number, camera=camera, data=b"seen")
+        seen = dict.fromkeys(cameras or task.cameras, b"seen")
+        observations.store(task_id=str(task.pk), number=number, data=seen)
 
 
 # -- answers over REST ---------------------------------------------------------------------------------------

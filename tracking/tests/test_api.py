@@ -26,6 +26,9 @@ def start(client, **fields):
 ROUTES = [
     ("get", TASKS + "/{task}/status"),
     ("post", TASKS + "/{task}/stop"),
+    ("post", TASKS + "/{task}/pause"),
+    ("post", TASKS + "/{task}/resume"),
+    ("post", TASKS + "/{task}/seek"),
     ("get", TASKS + "/{task}/active-persons"),
     ("get", "/api/v1/media/frames/{task}/c01"),
     ("get", "/api/v1/media/frames/{task}/c01/raw"),
@@ -108,6 +111,7 @@ def test_starting_answers_with_the_task(yard, api_of, operator):
         "started_at": None,
         "finished_at": None,
         "error": None,
+        "degradation": 0,
         "stages": {},
         "frames_per_second": None,
         "lag_s": None,
@@ -254,6 +258,23 @@ def test_stopping_twice(running, api_of, operator):
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "STOPPED")
     error = assert_error(api_of(operator).post(f"{TASKS}/{running.pk}/stop"), 409, "task_not_running")
     assert error["details"] == {"status": "STOPPED"}
+
+
+def test_pausing_resuming_and_seeking(running, api_of, operator):
+    post = api_of(operator).post
+    assert post(f"{TASKS}/{running.pk}/pause").json()["data"]["status"] == "PAUSED"
+    error = assert_error(post(f"{TASKS}/{running.pk}/pause"), 409, "task_not_running")
+    assert error["details"] == {"status": "PAUSED"}
+    assert post(f"{TASKS}/{running.pk}/resume").json()["data"]["status"] == "PROCESSING"
+    assert_error(post(f"{TASKS}/{running.pk}/seek", {}), 422, "validation_error")
+    assert_error(
+        post(f"{TASKS}/{running.pk}/seek", {"timestamp": "2031-01-01T00:00:00Z"}), 422, "validation_error"
+    )
+
+
+def test_viewers_do_not_steer(running, api_of, viewer):
+    for action in ("pause", "resume", "stop"):
+        assert_error(api_of(viewer).post(f"{TASKS}/{running.pk}/{action}"), 403, "permission_denied")
 
 
 # -- the document --------------------------------------------------------------------------------------------

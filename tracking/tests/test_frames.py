@@ -133,3 +133,31 @@ def test_frames_are_kept_while_somebody_watches():
     redis_client().set(frames.watched_key(TASK), 1, ex=frames.WATCH_SECONDS)
     assert frames.is_watched(TASK)
     assert 0 < redis_client().ttl(f"spoton:watched:{TASK}") <= frames.WATCH_SECONDS
+
+
+def test_the_store_has_a_size_and_the_oldest_of_all_give_way(settings):
+    """Other things live in the same memory: messages, observations, sessions."""
+    settings.ENV = settings.ENV.model_copy(update={"frame_store_mb": 1})
+    large = b"x" * 100_000
+    for instant in range(30):
+        for camera in ("c01", "c02"):
+            picture = frames.StoredFrame(instant, instant, 0.0, 640, 360, large)
+            frames.put(task_id=TASK, camera=camera, frame=picture)
+    kept = [there(*range(30), camera=camera) for camera in ("c01", "c02")]
+    assert sum(map(len, kept)) == 10
+    assert kept[0][-1] == kept[1][-1] == 29
+    assert frames.size_bytes() <= 2**20
+
+
+def test_a_frame_that_is_kept_again_counts_once():
+    for _ in range(5):
+        put(1, 2)
+    assert frames.size_bytes() == 2 * len(frame(1).to_bytes())
+
+
+def test_frames_whose_life_is_over_are_counted_off(settings):
+    settings.ENV = settings.ENV.model_copy(update={"frame_ttl_seconds": 1})
+    put(1, 2, 3)
+    time.sleep(1.2)
+    put(4)
+    assert frames.size_bytes() == len(frame(4).to_bytes())

@@ -19,8 +19,14 @@ PROCESSED = START + timedelta(hours=1)
 
 
 def updates(task, rows, instants=(0, 1)):
+    captured_s = [AT + 0.1 * instant for instant in instants]
     return tracking_updates(
-        task=task, rows=rows, who=identities(task, rows), instants=list(instants), processed_at=PROCESSED
+        task=task,
+        rows=rows,
+        who=identities(task, rows),
+        instants=list(instants),
+        captured_s=captured_s,
+        processed_at=PROCESSED,
     )
 
 

@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 
 from tracking import observations, schedule
-from tracking.devices import announce
+from tracking.devices import announce, withdraw
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
-from tracking.tests.factories import asked_for, perceived, prepared, queued
+from tracking.tests.factories import asked_for, by_priority, perceived, prepared, queued, record
 
 # on_commit runs as it does in production
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +39,7 @@ def stalled(task: ProcessingTask) -> None:
     """Nothing has happened for long."""
     long_ago = timezone.now() - timedelta(seconds=schedule.STALL_SECONDS + 1)
     ProcessingTask.objects.filter(pk=task.pk).update(started_at=long_ago, created_at=long_ago)
-    redis_client().delete("cpu.0", "associate", f"spoton:nudge:{task.pk}")
+    redis_client().delete(*by_priority("cpu.0"), "associate", f"spoton:nudge:{task.pk}")
 
 
 def pairs(*numbers: int) -> list[tuple[int, str]]:
@@ -86,7 +86,7 @@ def test_unknown_tasks_are_ignored(db):
 
 
 def test_a_message_is_a_reference_never_pixels(task):
-    name, (message,) = queued("cpu.0")[1]
+    name, ((message,),) = queued("cpu.0")[1]
     assert name == "workers.perceive"
     assert message["segments"][0]["instants"] == list(range(10))
     assert message["segments"][0]["uri"] == "/footage/c01-0.mp4"
@@ -106,6 +106,22 @@ def test_cameras_are_spread_over_the_devices_that_are_alive(window, yard, operat
     each = [asked_for(queue) for queue in ("gpu.0", "gpu.1")]
     assert sorted(each) == [[(n, camera) for n in range(WINDOW)] for camera in ("c01", "c02")]
     assert asked_for("cpu.0") == []
+
+
+def test_association_goes_on_where_the_tracker_is(task, monkeypatch):
+    """The worker that had the last batch has the tracker in memory; when it is gone, any will do."""
+
+    def notices(queue: str) -> list:
+        return [args for name, args in queued(queue) if name == "workers.associate"]
+
+    monkeypatch.delenv("SPOTON_QUEUE", raising=False)
+    announce(hostname="associate-1@host")
+    schedule.associated_by(str(task.pk), "associate.associate-1@host")
+    schedule.associate_later(str(task.pk))
+    assert notices("associate.associate-1@host") == [[str(task.pk)]]
+    withdraw(hostname="associate-1@host")
+    schedule.associate_later(str(task.pk))
+    assert notices("associate") == [[str(task.pk)]]
 
 
 # -- in real time --------------------------------------------------------------------------------------------
@@ -157,7 +173,7 @@ def test_one_timer_waits_for_the_next_batch(window, yard, operator):
 
 
 def test_the_watchdog_leaves_tasks_alone_that_get_on(task):
-    redis_client().delete("cpu.0")
+    redis_client().delete(*by_priority("cpu.0"))
     assert schedule.watch_tasks() == []
     assert queued("cpu.0", "associate") == []
 
@@ -203,34 +219,55 @@ def live(window, yard, operator):
     return prepared(task_start(user=operator, environment=yard, mode="live"))
 
 
-def open_batch(task: ProcessingTask, instants: list[int]) -> int | None:
-    return schedule.live_batch_open(task_id=str(task.pk), instants=instants)
+def open_batch(task: ProcessingTask, instant: int) -> int | None:
+    """As ingest does: reserve, store the frames, send."""
+    number, _ = schedule.live_batch_open(task_id=str(task.pk), instant=instant, time_s=1e9 + instant)
+    if number is not None:
+        schedule.live_batch_send(task=task, number=number, instant=instant)
+    return number
 
 
-def test_live_batches_name_the_instants_that_are_in_the_store(live):
-    assert [open_batch(live, [3, 4, 6]), open_batch(live, [7, 9])] == [0, 1]
+def test_every_instant_of_live_cameras_is_a_batch_of_its_own(live):
+    assert [open_batch(live, 3), open_batch(live, 5)] == [0, 1]
     assert asked_for() == pairs(0, 1)
-    assert schedule.live_instants(str(live.pk), 0) == [3, 4, 6]
-    (_, (message,)), *_ = queued("cpu.0")[1:]
-    assert message["live"] is True
-    assert message["segments"][0]["instants"] == [3, 4, 6]
+    assert schedule.live_instant(str(live.pk), 1) == (5, 1e9 + 5)
+    (_, (messages,)), *_ = queued("cpu.0")[1:]
+    assert [m["camera"] for m in messages] == ["c01", "c02"], "what one device looks at comes together"
+    assert all(m["live"] and m["segments"][0]["instants"] == [3] for m in messages)
 
 
 def test_live_batches_beyond_the_window_are_refused_not_queued(live):
-    numbers = [open_batch(live, [i]) for i in range(WINDOW + 2)]
+    numbers = [open_batch(live, i) for i in range(WINDOW + 2)]
     assert numbers == [*range(WINDOW), None, None]
     done(live, 1)
-    assert open_batch(live, [99]) == WINDOW
+    assert open_batch(live, 99) == WINDOW
+
+
+def test_what_is_in_flight_is_told(live):
+    told = [schedule.live_batch_open(task_id=str(live.pk), instant=i, time_s=0.0)[1] for i in range(3)]
+    assert told == [0, 1, 2]
 
 
 def test_a_live_batch_whose_perception_was_lost_is_asked_for_again(live):
-    open_batch(live, [3, 4])
-    open_batch(live, [5, 6])
+    open_batch(live, 3)
+    open_batch(live, 5)
     stalled(live)
     perceived(live, 0)
     schedule.watch_tasks()
     assert asked_for() == pairs(1)
-    assert queued("cpu.0")[0][1][0]["segments"][0]["instants"] == [5, 6]
+    assert queued("cpu.0")[0][1][0][0]["segments"][0]["instants"] == [5]
+
+
+def test_live_batches_are_taken_before_recorded_ones(live, yard, operator):
+    """Whoever looks at what happens now does not wait behind hours of recordings."""
+    record(yard.cameras.get(slug="c01"))
+    prepared(task_start(user=operator, environment=yard, pacing="max"))
+    open_batch(live, 3)
+    client = redis_client()
+    lists = [
+        [m for m in client.lrange(name, 0, -1) if b"workers.perceive" in m] for name in by_priority("cpu.0")
+    ]
+    assert [len(found) for found in lists] == [1, 0, WINDOW * 2]
 
 
 # -- observations on their way -------------------------------------------------------------------------------
@@ -238,19 +275,30 @@ def test_a_live_batch_whose_perception_was_lost_is_asked_for_again(live):
 
 def test_observations_are_complete_when_every_camera_has_delivered(task):
     place = {"task_id": str(task.pk), "number": 0}
-    observations.store(**place, camera="c01", data=b"one")
-    assert observations.fetch_all(**place, cameras=["c01", "c02"]) is None
-    observations.store(**place, camera="c02", data=b"two")
-    assert observations.fetch_all(**place, cameras=["c02", "c01"]) == [b"two", b"one"]
-    observations.discard(**place, cameras=["c01", "c02"])
-    assert not observations.exists(**place, camera="c01")
+    both = {**place, "cameras": ["c02", "c01"]}
+    observations.store(**place, data={"c01": b"one"})
+    assert not observations.complete(**both)
+    assert observations.fetch_all(**both) is None
+    observations.store(**place, data={"c02": b"two"})
+    assert observations.complete(**both)
+    assert observations.fetch_all(**both) == [b"two", b"one"]
+    observations.discard(task_id=str(task.pk), numbers=[0], cameras=["c02", "c01"])
+    assert not observations.complete(**place, cameras=["c01"])
 
 
 def test_only_one_worker_perceives_a_batch(task):
     """A redelivered message is its first receiver's; a duplicate waits until the lease has ended."""
-    place = {"task_id": str(task.pk), "number": 0, "camera": "c01"}
-    assert observations.lease(**place, owner="message 1")
-    assert not observations.lease(**place, owner="message 2")
-    assert observations.lease(**place, owner="message 1")
-    observations.end_lease(**place)
-    assert observations.lease(**place, owner="message 2")
+    place = {"task_id": str(task.pk), "number": 0, "cameras": ["c01", "c02"]}
+    assert observations.lease(**place, owner="message 1") == ["c01", "c02"]
+    assert observations.lease(**place, owner="message 2") == []
+    assert observations.lease(**place, owner="message 1") == ["c01", "c02"]
+    observations.end_lease(**{**place, "cameras": ["c02"]})
+    assert observations.lease(**place, owner="message 2") == ["c02"]
+
+
+def test_what_was_perceived_is_not_perceived_again(task):
+    place = {"task_id": str(task.pk), "number": 0}
+    observations.lease(**place, cameras=["c01"], owner="message 1")
+    observations.store(**place, data={"c01": b"one"})
+    assert observations.lease(**place, cameras=["c01", "c02"], owner="message 2") == ["c02"]
+    assert observations.leased(task_id=str(task.pk), pairs=[(0, "c01"), (0, "c02")]) == {(0, "c02")}

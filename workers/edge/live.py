@@ -7,9 +7,9 @@ import numpy as np
 
 from tracking import frames
 from tracking.redis import redis_client
+from workers.batch_work import BatchFrame
 from workers.batches import FrameBatch
 from workers.detection import needs_background
-from workers.perceive import BatchFrame
 
 
 def background_key(task_id: str, camera: str) -> str:

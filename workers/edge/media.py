@@ -7,7 +7,8 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from workers.perceive import BatchFrame, encode_jpeg, frames_at
+from workers.batch_work import BatchFrame
+from workers.perceive import encode_jpeg, frames_at
 from workers.sources import Source, open_source
 from workers.types import EngineError
 
@@ -20,11 +21,18 @@ FULL_QUALITY = 88
 FULL_WIDTH = 3840
 
 
-def stored_frame(frame: BatchFrame, *, width: int, quality: int) -> StoredFrame:
-    """The frame as the frame store keeps it."""
+def stored_frame(frame: BatchFrame, *, width: int, quality: int, jpeg: bytes | None = None) -> StoredFrame:
+    """The frame as the frame store keeps it.
+
+    Args:
+        width, quality: of the JPEG, at most.
+        jpeg: the frame as its camera encoded it; taken as it is where it is not too wide.
+    """
     from tracking.frames import StoredFrame
 
-    jpeg, (w, h) = encode_jpeg(frame.image, width=width, quality=quality)
+    h, w = frame.image.shape[:2]
+    if jpeg is None or w > width:
+        jpeg, (w, h) = encode_jpeg(frame.image, width=width, quality=quality)
     return StoredFrame(frame.instant, frame.index, frame.captured_at, w, h, jpeg)
 
 

@@ -13,22 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration import CameraModel
-from workers.mapping.kalman import inverse_3x3
-
-# a standing person's width as a share of the height
-BODY_WIDTH = 0.36
-# seen from straight above, a person is still this wide (m): no figure is smaller than that
-SHOULDERS_M = 0.6
-# less than this share of a figure inside the image is not seen
-LEAST_SHARE = 0.02
-# no place is this far from the map's origin (m): a foot that close to the horizon tells nothing
-FARTHEST_M = 1e3
-# a first guess is corrected by at most this much in one step (m), so that a wild box cannot run away
-LONGEST_STEP_M = 3.0
-# squared residuals (3 edges and the height) beyond which a box is no upright person at all
-ODD_BOX = 25.0
-# where a seeded person stands is known this roughly beforehand (m): keeps covariances finite near the horizon
-PLACE_PRIOR_M = 5.0
+from workers.mapping.figures import FARTHEST_M, draw_all, locate_all
 
 
 @dataclass(frozen=True)
@@ -66,11 +51,6 @@ class Noise:
     head: float
     least_px: float
 
-    def variances(self, scale_px: np.ndarray) -> np.ndarray:
-        """(..., 3) variances of the three edges in units of the figure's height."""
-        pixel = (self.least_px / scale_px) ** 2
-        return np.stack([self.middle**2 + pixel, self.feet**2 + pixel, self.head**2 + pixel], -1)
-
 
 class PersonProjection:
     """C cameras of one plane.
@@ -89,7 +69,8 @@ class PersonProjection:
         height_m: float,
         height_sigma_m: float,
     ) -> None:
-        self.matrices, self.depth_rows, self.sizes = matrices, depth_rows, sizes
+        self.matrices, self.depth_rows = np.ascontiguousarray(matrices), np.ascontiguousarray(depth_rows)
+        self.sizes = np.ascontiguousarray(sizes)
         self.height_m, self.height_sigma_m = height_m, height_sigma_m
         ground = matrices[:, :, [0, 1, 3]]
         heads = ground.copy()
@@ -124,38 +105,15 @@ class PersonProjection:
         Args:
             shift: (k, 3) systematic error of the camera's boxes, as shares of the figure's height.
         """
-        P, size = self.matrices[cameras], self.sizes[cameras]
-        foot_h = np.einsum("kij,kj->ki", P[:, :, :2], persons[:, :2]) + P[:, :, 3]
-        head_h = foot_h + persons[:, 2:3] * P[:, :, 2]
-        in_front = (foot_h[:, 2] > 1e-6) & (head_h[:, 2] > 1e-6)
-        foot_w = np.where(in_front, foot_h[:, 2], 1.0)[:, None]
-        head_w = np.where(in_front, head_h[:, 2], 1.0)[:, None]
-        foot, head = foot_h[:, :2] / foot_w, head_h[:, :2] / head_w
-        by_foot = np.zeros((len(P), 2, 3))
-        by_head = np.empty((len(P), 2, 3))
-        by_foot[:, :, :2] = (P[:, :2, :2] - foot[:, :, None] * P[:, 2:3, :2]) / foot_w[:, :, None]
-        by_head[:, :, :2] = (P[:, :2, :2] - head[:, :, None] * P[:, 2:3, :2]) / head_w[:, :, None]
-        by_head[:, :, 2] = (P[:, :2, 2] - head * P[:, 2:3, 2]) / head_w
-        across = np.hypot(by_foot[:, 0, 0], by_foot[:, 0, 1])
-        lean = np.abs(foot[:, 0] - head[:, 0])
-        scale = np.maximum(np.hypot(lean, foot[:, 1] - head[:, 1]), np.maximum(across * SHOULDERS_M, 1.0))
-        # under a camera that looks straight down, heads may be the lower edge
-        upside = (head[:, 1] > foot[:, 1])[:, None]
-        low, high = np.where(upside, head, foot), np.where(upside, foot, head)
-        edges = (
-            np.column_stack([(foot[:, 0] + head[:, 0]) / 2, low[:, 1], high[:, 1]]) + shift * scale[:, None]
+        k = len(cameras)
+        figures = Figures(
+            np.empty((k, 3)), np.empty((k, 3, 3)), np.empty(k), np.empty((k, 4)), np.empty(k), np.empty(k)
         )
-        jacobian = np.stack(
-            [
-                (by_foot[:, 0] + by_head[:, 0]) / 2,
-                np.where(upside, by_head[:, 1], by_foot[:, 1]),
-                np.where(upside, by_foot[:, 1], by_head[:, 1]),
-            ],
-            1,
-        )
-        return _cut(edges, jacobian, scale, np.maximum(BODY_WIDTH * scale, lean), size, in_front,
-                    np.einsum("ki,ki->k", self.depth_rows[cameras][:, [0, 1, 3]],
-                              np.column_stack([persons[:, :2], np.ones(len(persons))])))  # fmt: skip
+        draw_all(
+            self.matrices, self.depth_rows, self.sizes, cameras, np.ascontiguousarray(persons, float),
+            _rows(shift, k), *vars(figures).values(),
+        )  # fmt: skip
+        return figures
 
     def edges(self, cameras: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
         """(k, 3) edges of (k, 4) xyxy boxes, cut at the borders as figures are."""
@@ -180,24 +138,14 @@ class PersonProjection:
         seen = self.edges(cameras, np.where(sound[:, None], boxes, [0.0, 0.0, 1.0, 1.0]))
         persons, known = self._guess(cameras, seen)
         sound &= known
-        weight = 1 / self.height_sigma_m**2
-        prior = np.diag([1 / PLACE_PRIOR_M**2] * 2 + [weight])
-        for _ in range(3):
-            figures = self.figures(cameras, persons, shift)
-            scaled = figures.jacobian / figures.scale_px[:, None, None]
-            error = (seen - figures.edges_px) / figures.scale_px[:, None]
-            weighted = scaled.transpose(0, 2, 1) / noise.variances(figures.scale_px)[:, None, :]
-            covariance, _ = inverse_3x3(weighted @ scaled + prior)
-            pull = np.einsum("kij,kj->ki", weighted, error)
-            pull[:, 2] += weight * (self.height_m - persons[:, 2])
-            step = np.einsum("kij,kj->ki", covariance, pull)
-            persons = persons + np.clip(step, -LONGEST_STEP_M, LONGEST_STEP_M)
-        figures = self.figures(cameras, persons, shift)
-        error = (seen - figures.edges_px) / figures.scale_px[:, None]
-        oddness = (error**2 / noise.variances(figures.scale_px)).sum(1)
-        oddness += weight * (persons[:, 2] - self.height_m) ** 2
-        sound &= (figures.share > LEAST_SHARE) & (oddness < ODD_BOX) & (np.abs(persons).max(1) < FARTHEST_M)
-        return persons, covariance, sound
+        k = len(boxes)
+        covariances = np.empty((k, 3, 3))
+        locate_all(
+            self.matrices, self.sizes, cameras, seen, np.array([noise.middle, noise.feet, noise.head, noise.least_px]),
+            _rows(shift, k), self.height_m, self.height_sigma_m, persons, covariances, sound,
+            np.empty(3), np.empty((3, 3)), np.empty(4),
+        )  # fmt: skip
+        return persons, covariances, sound
 
     def _guess(self, cameras: np.ndarray, edges_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cut = edges_px[:, 1] >= self.sizes[cameras, 1] - 2
@@ -216,28 +164,8 @@ class PersonProjection:
         return np.column_stack([place, height]), known
 
 
-def _cut(edges, jacobian, scale, width, size, in_front, depth) -> Figures:
-    """Cut figures at their images' borders."""
-    W, H = size.T
-    left, right = edges[:, 0] - width / 2, edges[:, 0] + width / 2
-    bottom, top = edges[:, 1], edges[:, 2]
-    x0, x1 = np.clip(left, 0, W), np.clip(right, 0, W)
-    y0, y1 = np.clip(top, 0, H), np.clip(bottom, 0, H)
-    share = (x1 - x0) * np.clip(y1 - y0, 0, None) / np.maximum(width * (bottom - top), 1e-9)
-    share = np.where(in_front & (share > LEAST_SHARE), np.minimum(share, 1.0), 0.0)
-    # where one side is cut, the middle moves half as far; a cut edge does not move at all
-    jacobian[(left < 0) | (right > W), 0] *= 0.5
-    jacobian[(bottom > H) | (bottom < 0), 1] = 0.0
-    jacobian[(top < 0) | (top > H), 2] = 0.0
-    jacobian[share == 0] = 0.0
-    return Figures(
-        np.column_stack([(x0 + x1) / 2, y1, y0]),
-        jacobian,
-        scale,
-        np.column_stack([x0, y0, x1, y1]),
-        share,
-        depth,
-    )
+def _rows(values: np.ndarray | float, count: int) -> np.ndarray:
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(values, float), (count, 3)))
 
 
 def _full_matrix(camera: CameraModel) -> np.ndarray:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from workers.models import find_weights, onnx_providers, split_spec
+from workers.reid.crops import CropEmbedder
 from workers.types import Embedder, EngineError
 
-__all__ = ["EmbedderChoice", "build_embedder", "choose_embedder", "parse_embedder_spec"]
+__all__ = ["EmbedderChoice", "build_embedder", "choose_embedder", "embed_all", "parse_embedder_spec"]
 
 # what files of re-identification networks are called
 _REID_NAMES = ("osnet", "reid", "re-id")
@@ -67,6 +70,22 @@ def choose_embedder(models_dir: Path | None, device: str = "cpu") -> EmbedderCho
                 )
     folder = f"no re-identification network in {models_dir}" if models_dir else "SPOTON_MODELS_DIR is not set"
     return EmbedderChoice("descriptor", f"{folder}; this one needs no weights")
+
+
+def embed_all(
+    embedder: Embedder, images: Sequence[np.ndarray], boxes_px: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """`Embedder.embed` for several images; networks take all persons in one go.
+
+    Args:
+        images: uint8 BGR arrays; boxes_px: (n, 4) of each.
+
+    Returns:
+        (n, dimension) float32 unit rows for each image.
+    """
+    if isinstance(embedder, CropEmbedder):
+        return embedder.embed_all(images, boxes_px)
+    return [embedder.embed(image, boxes) for image, boxes in zip(images, boxes_px, strict=True)]
 
 
 # -- builders -----------------------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from workers.models import FittingBatches, torch_device
-from workers.reid.crops import crop_persons, unit_rows
+from workers.reid.crops import CropEmbedder
 from workers.types import EngineError
 
 MAX_BATCH = 64
 PRETRAINED = "laion2b_s34b_b79k"  # open_clip's name of the weights for ViT-B-32
 
 
-class ClipEmbedder:
+class ClipEmbedder(CropEmbedder):
     """Embeds persons with CLIP's image tower; half precision on CUDA."""
 
     def __init__(self, path: Path | str | None, device: str = "cpu", model_name: str = "ViT-B-32") -> None:
@@ -38,13 +38,6 @@ class ClipEmbedder:
         self.batches = FittingBatches(MAX_BATCH)
         self.dimension = int(model.visual.output_dim)
         self.name = f"clip:{model_name}"
-
-    def embed(self, image: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
-        """(n, dimension) float32 unit rows for (n, 4) xyxy boxes of a uint8 BGR image."""
-        # Persons are stretched to CLIP's square rather than cropped to it: heads and feet tell them apart.
-        crops = crop_persons(image, boxes_px, self._size)
-        features: list[np.ndarray] = self.batches.run(list(crops), self._run)
-        return unit_rows(np.array(features, np.float32).reshape(-1, self.dimension))
 
     def _run(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         import torch

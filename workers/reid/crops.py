@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+
+from workers.models import FittingBatches
+
+
+class CropEmbedder:
+    """An embedder that looks at crops of one size; subclasses set the attributes and define `_run`."""
+
+    _size: tuple[int, int]
+    batches: FittingBatches
+    dimension: int
+
+    def embed(self, image: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
+        """(n, dimension) float32 unit rows for (n, 4) xyxy boxes of a uint8 BGR image."""
+        return self.embed_all([image], [boxes_px])[0]
+
+    def embed_all(self, images: Sequence[np.ndarray], boxes_px: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The same for several images: all their persons in as few batches as fit."""
+        # stretched to the network's size rather than cut to it: heads and feet tell persons apart
+        crops = [
+            crop_persons(image, boxes, self._size) for image, boxes in zip(images, boxes_px, strict=True)
+        ]
+        features: list[np.ndarray] = self.batches.run([crop for each in crops for crop in each], self._run)
+        rows = unit_rows(np.array(features, np.float32).reshape(-1, self.dimension))
+        ends = np.cumsum([len(each) for each in crops])
+        return np.split(rows, ends[:-1])
+
+    def _run(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """(n, dimension) features of n (h, w, 3) uint8 BGR crops."""
+        raise NotImplementedError
 
 
 def crop_persons(image: np.ndarray, boxes_px: np.ndarray, size: tuple[int, int]) -> np.ndarray:

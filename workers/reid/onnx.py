@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workers.models import FittingBatches, open_onnx
-from workers.reid.crops import crop_persons, unit_rows
+from workers.reid.crops import CropEmbedder
 from workers.types import EngineError
 
 DEFAULT_SIZE = (128, 256)  # width, height that re-identification networks are trained with
@@ -19,7 +19,7 @@ MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
-class OnnxEmbedder:
+class OnnxEmbedder(CropEmbedder):
     """Embeds persons with a network that takes (n, 3, height, width) RGB crops and gives (n, dimension)."""
 
     def __init__(
@@ -52,12 +52,6 @@ class OnnxEmbedder:
             raise EngineError(f"{path}: output is {list(output.shape)}, expected one vector per person")
         self.dimension = output.shape[1]
         self.name = f"onnx:{Path(path).name}"
-
-    def embed(self, image: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
-        """(n, dimension) float32 unit rows for (n, 4) xyxy boxes of a uint8 BGR image."""
-        crops = crop_persons(image, boxes_px, self._size)
-        features: list[np.ndarray] = self.batches.run(list(crops), self._run)
-        return unit_rows(np.array(features, np.float32).reshape(-1, self.dimension))
 
     def _run(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """The network's output for n (h, w, 3) uint8 BGR crops."""

@@ -32,9 +32,14 @@ NETWORK_FORMATS = "rtsp,rtp,mpjpeg,mjpeg,mpegts,mov,mp4,matroska,webm,flv,h264,h
 
 
 class Connection(Protocol):
-    """One established connection to a camera."""
+    """One established connection to a camera.
+
+    Attributes:
+        jpeg: the image read last as it came, where the camera sends JPEGs; else None.
+    """
 
     fps: float
+    jpeg: bytes | None
 
     def read(self) -> np.ndarray:
         """The next image, uint8 BGR (height, width, 3). Raises EngineError when the connection is lost."""
@@ -87,6 +92,8 @@ class LiveSource(SourceBase):
         self._newest: SourceFrame | None = None
         self._taken_index = -1
         self._info: SourceInfo | None = None
+        # called by the reading thread whenever there is a new frame, or the state is another one
+        self.on_change: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name=f"live {label}", daemon=True)
         self._thread.start()
 
@@ -190,8 +197,9 @@ class LiveSource(SourceBase):
                     frames_received=index + 1,
                     frames_dropped=self._status.frames_dropped + (1 if self._fresh() else 0),
                 )
-                self._newest = SourceFrame(index, now, image)
+                self._newest = SourceFrame(index, now, image, jpeg=connection.jpeg)
                 self._changed.notify_all()
+            self.on_change()
 
     def _fresh(self) -> bool:
         return self._newest is not None and self._newest.index > self._taken_index
@@ -200,6 +208,7 @@ class LiveSource(SourceBase):
         with self._changed:
             self._status = replace(self._status, **values)
             self._changed.notify_all()
+        self.on_change()
 
 
 class _NetworkConnection:
@@ -229,10 +238,13 @@ class _NetworkConnection:
         stream = self._container.streams.video[0]
         stream.codec_context.thread_count = 1
         self.fps = float(stream.average_rate or stream.guessed_rate or UNKNOWN_FPS)
+        self.jpeg: bytes | None = None
+        self._sends_jpegs = stream.codec_context.name == "mjpeg"
         self._frames = self._decode(stream)
 
     def _decode(self, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
         for packet in self._container.demux(stream):
+            self.jpeg = bytes(packet) if self._sends_jpegs else None
             try:
                 yield from packet.decode()
             except av.error.InvalidDataError:
@@ -253,6 +265,8 @@ class _NetworkConnection:
 
 class _WebcamConnection:
     """A camera attached to this machine, through OpenCV."""
+
+    jpeg = None
 
     def __init__(self, number: int) -> None:
         self._capture = cv2.VideoCapture(number)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
 from calibration import CameraModel
-from workers.associate import Associated, associate, tracker_for
+from workers.associate import Associated, Associator, associate, tracker_after, tracker_for
 from workers.observations import Observations
 from workers.perceive import Perceiver
 from workers.sources import SourcePolicy
@@ -53,12 +55,18 @@ def yard() -> World:
     )
 
 
-def run(world: World, number: int, instants: range, state: bytes | None, **options: Any) -> Associated:
+def run(
+    world: World,
+    number: int,
+    instants: range,
+    state: bytes | None,
+    cameras: list[dict[str, Any]] = PLAN,
+    **options: Any,
+) -> Associated:
     """One batch of both cameras."""
     observations = [world.observed(camera, number, instants).to_bytes() for camera in ("south", "north")]
     values = {
-        "cameras": PLAN,
-        "state": state,
+        "tracker": tracker_for(cameras, state),
         "observations": observations,
         "instants": instants,
         "times_s": [START_S + i / FPS for i in instants],
@@ -72,7 +80,7 @@ def test_batch_by_batch_is_the_same_as_one_tracker_that_never_stops():
     plan = batches(7)
     for number, instants in enumerate(plan):
         result = run(world, number, instants, state, last=number == len(plan) - 1)
-        state = result.state
+        state = result.state()
         join(rows, result.rows)
     assert plain(rows) == plain(follow(world, 7))
     assert {len(numbers) for numbers in identities(world, rows).values()} == {1}
@@ -82,11 +90,11 @@ def test_the_same_batch_again_gives_the_same_rows_and_state():
     """A message that is delivered twice, or taken over by another worker after a crash."""
     world = yard()
     first = run(world, 0, range(10), None)
-    before = bytes(first.state)
-    second, again = (run(world, 1, range(10, 20), first.state) for _ in range(2))
-    assert first.state == before
+    before = first.state()
+    second, again = (run(world, 1, range(10, 20), before) for _ in range(2))
+    assert first.state() == before
     assert plain(second.rows) == plain(again.rows)
-    assert second.state == again.state != first.state
+    assert second.state() == again.state() != before
 
 
 def test_only_the_last_batch_closes_open_tracks():
@@ -102,10 +110,87 @@ def test_only_the_last_batch_closes_open_tracks():
 
 def test_a_stopped_task_is_closed_from_its_state_alone():
     result = run(World({"ann": standing((0, 12))}), 0, range(10), None)
-    rows = tracker_for(PLAN, result.state).finish()
+    rows = tracker_for(PLAN, result.state()).finish()
     assert len(rows.trajectories) == 1
     assert rows.trajectories[0][1] == [row[0] for row in result.rows.positions]
     assert tracker_for(PLAN, None).finish().trajectories == []
+
+
+@dataclass
+class Past:
+    """What a worker finds that did not associate the batches before."""
+
+    state: bytes | None
+    since: list[Any]
+
+
+@dataclass
+class Once:
+    observations: list[bytes | None]
+    instants: range
+    times_s: list[float]
+
+
+def once(world: World, number: int, instants: range) -> Once:
+    seen: list[bytes | None] = [world.observed(c, number, instants).to_bytes() for c in ("south", "north")]
+    return Once(seen, instants, [START_S + i / FPS for i in instants])
+
+
+def test_whoever_takes_over_goes_on_from_the_last_state_and_the_batches_since():
+    """One worker does all batches, another comes in for the fourth, with a state after the first."""
+    world, plan = yard(), batches(7)
+    parts = [once(world, number, instants) for number, instants in enumerate(plan)]
+    steady, other = Associator(), Associator()
+
+    def batch(worker: Associator, number: int, known: Callable[[], Past]) -> Associated:
+        values = {"cameras": PLAN, "task_id": "t", "number": number, "known": known, "last": False}
+        # with the state, and in between not
+        return worker.associate(**values, **vars(parts[number]), looks=number in (0, 3))
+
+    def never() -> Past:
+        raise AssertionError("it is at hand")
+
+    first = batch(steady, 0, lambda: Past(None, []))
+    state = first.state()
+    for number in (1, 2):
+        batch(steady, number, never)
+    expected = batch(steady, 3, never)
+    got = batch(other, 3, lambda: Past(state, parts[1:3]))
+    assert plain(got.rows) == plain(expected.rows)
+    assert [p.number for p in got.rows.looks] == [p.number for p in expected.rows.looks] != []
+    assert got.state() == expected.state()
+
+
+def test_after_a_failure_the_tracker_is_not_the_one_that_went_ahead():
+    """The batch was associated but not committed: the next attempt begins with what is known."""
+    world, worker, asked = yard(), Associator(), []
+    part = once(world, 0, range(10))
+
+    def known() -> Past:
+        asked.append(1)
+        return Past(None, [])
+
+    values = {
+        "cameras": PLAN,
+        "task_id": "t",
+        "number": 0,
+        "known": known,
+        "last": False,
+        "looks": True,
+        **vars(part),
+    }
+    first, second = worker.associate(**values), worker.associate(**values)
+    assert plain(first.rows) == plain(second.rows)
+    assert len(asked) == 2
+
+
+def test_observations_that_were_lost_are_frames_that_never_came():
+    world = yard()
+    parts = [once(world, number, instants) for number, instants in enumerate(batches(7)[:3])]
+    parts[1].observations = [None, None]
+    tracker = tracker_after(PLAN, Past(None, parts[:2]))
+    result = associate(tracker=tracker, last=False, **vars(parts[2]))
+    assert result.rows.positions
 
 
 def test_what_each_camera_contributed():
@@ -113,8 +198,7 @@ def test_what_each_camera_contributed():
     world = World({"ann": standing((0, 12)), "bob": standing((2, 13), since=0.5)})
     seen = world.observed("south", 0, range(10))
     result = associate(
-        cameras=PLAN,
-        state=None,
+        tracker=tracker_for(PLAN, None),
         observations=[seen.to_bytes(), Observations.nothing("north", 0, (problem,)).to_bytes()],
         instants=range(10),
         times_s=[START_S + i / FPS for i in range(10)],
@@ -172,11 +256,11 @@ def test_a_camera_without_calibration_places_nobody():
 def test_a_batch_in_which_nobody_was_seen():
     result = run(World({}), 0, range(10), None)
     assert plain(result.rows) == plain(BatchTracks())
-    assert plain(run(yard(), 1, range(10, 20), result.state).rows)["detections"]
+    assert plain(run(yard(), 1, range(10, 20), result.state()).rows)["detections"]
 
 
 def test_what_does_not_fit_is_refused():
-    state = run(yard(), 0, range(10), None).state
+    state = run(yard(), 0, range(10), None).state()
     with pytest.raises(ValueError, match="not a tracker state"):
         run(yard(), 1, range(10, 20), state[:-9])
     with pytest.raises(ValueError, match="other cameras"):
@@ -197,14 +281,13 @@ def test_from_a_recording_to_one_person(tmp_path):
         instants = range(first, first + 10)
         seen = perceiver.perceive(walkers.batch(walkers.segment(path, instants), number=number))
         result = associate(
-            cameras=plan,
-            state=state,
+            tracker=tracker_for(plan, state),
             observations=[seen.to_bytes()],
             instants=instants,
             times_s=[walkers.STARTED_AT + i / walkers.FPS for i in instants],
             last=first + 10 == walkers.FRAMES,
         )
-        state = result.state
+        state = result.state()
         join(rows, result.rows)
     perceiver.close()
     assert {(row[4], row[5]) for row in rows.detections} == {(1, 0)}

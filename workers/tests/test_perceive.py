@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers import perceive
+from workers.batch_work import BatchFrame
 from workers.batches import FrameBatch, Segment
 from workers.observations import Observations
-from workers.perceive import BatchFrame, Perceiver, encode_jpeg, frames_at
+from workers.perceive import Perceiver, encode_jpeg, frames_at
 from workers.sources import SourcePolicy, VideoFileSource
 from workers.tests.walkers import FPS, FRAMES, SIZE, STARTED_AT, batch, image, person_box, record, segment
 from workers.types import EngineError, SourceFrame

@@ -1,6 +1,6 @@
 """Tracking on the ground plane and identities across cameras."""
 
-from workers.tracking.compiled import is_compiled
+from workers.compiled import is_compiled
 from workers.tracking.tracker import BatchTracks, MultiCameraTracker
 from workers.tracking.warm import warm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.tracking.compiled import compiled
+from workers.compiled import compiled
 
 
 @compiled

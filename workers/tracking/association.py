@@ -10,11 +10,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.compiled import compiled
 from workers.tracking.assignment import assign, own_gains
 from workers.tracking.cameras import Sights
-from workers.tracking.compiled import compiled
 from workers.tracking.likelihood import BoxModel
-from workers.tracking.saying import Crowd, Sum, Told, clear, forget, pair_up, rate_view, tell_box
+from workers.tracking.saying import (
+    Crowd,
+    Rated,
+    Sum,
+    Told,
+    clear,
+    make_room,
+    pair_up,
+    rate_view,
+    tell_box,
+    tell_view,
+)
 from workers.tracking.views import Boxes
 
 # a start elsewhere is believed this many times as much as the prediction, for the first sweep
@@ -42,23 +53,31 @@ def search(
         (H, R, M) the person (row among T) of every box, or -1; (H, R) joint log-likelihoods against nobody at all.
     """
     H, R, M = len(crowd.starts) - 1, len(places), len(boxes.doubts)
-    pairs = pair_up(boxes, sights, crowd, looks, model)
     V, T = sights.inside.shape
     # room to think, cleared by whoever uses it
+    room = make_room()
     told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
     total = Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    rated = Rated(np.empty((T, M)), np.empty((T, M)), np.empty((T, M), np.bool_))
+    pairs = pair_up(boxes, sights, crowd, looks, model, room)
     assigned, scores = np.full((H, R, M), -1), np.full((H, R), -np.inf)
     for h in range(H):
         begin, end = crowd.starts[h], crowd.starts[h + 1]
         # less likely hypotheses are worth less effort
         tries = max(R >> min(h, 2), 1)
-        found, nats = np.full((tries, M), -1), np.zeros((tries, end - begin))
+        found = np.full((tries, M), -1)
+        # the box of every person in every view under each start
+        mine, nats = np.full((tries, end - begin, V), -1), np.zeros((tries, end - begin))
         for r in range(tries):
             _climb(
                 boxes, sights, crowd, pairs, told, total, places[r], r > 0, dependence, sweeps, model, begin, end,
-                found[r],
+                room, rated, found[r],
             )  # fmt: skip
-            _score(boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, found[r], nats[r])
+            for v in range(V):
+                for box in range(boxes.starts[v], boxes.starts[v + 1]):
+                    if found[r, box] >= 0:
+                        mine[r, found[r, box] - begin, v] = box
+            _score(sights, crowd, pairs, told, total, dependence, model, begin, room, mine, r, nats)
         _recombine(found, nats, begin, assigned[h], scores[h])
     return assigned, scores
 
@@ -140,9 +159,11 @@ def explain(
 ) -> Told:  # fmt: skip
     """What (H, M) assignments, one for each hypothesis, say of everybody."""
     V, T = sights.inside.shape
-    pairs = pair_up(boxes, sights, crowd, looks, model)
+    M, room = len(boxes.doubts), make_room()
+    pairs = pair_up(boxes, sights, crowd, looks, model, room)
     told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((V, T)))
     total = Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
+    rated = Rated(np.empty((T, M)), np.empty((T, M)), np.empty((T, M), np.bool_))
     for h in range(len(assigned)):
         begin, end = crowd.starts[h], crowd.starts[h + 1]
         # twice: each box is judged by what the others say
@@ -151,17 +172,27 @@ def explain(
                 for box in range(boxes.starts[v], boxes.starts[v + 1]):
                     if assigned[h, box] >= 0:
                         tell_box(
-                            sights, crowd, pairs, told, total, v, assigned[h, box], box, dependence, 0.0,
-                            total.pull, model,
-                        )  # fmt: skip
+                            sights,
+                            crowd,
+                            pairs,
+                            told,
+                            total,
+                            v,
+                            assigned[h, box],
+                            box,
+                            dependence,
+                            model,
+                            room,
+                        )
         for v in range(V):
-            m = boxes.starts[v + 1] - boxes.starts[v]
-            values = np.empty((end - begin, m))
-            rate_view(boxes, sights, crowd, pairs, told, total, v, begin, end, 0.0, total.pull, model, values)
-            mine = assigned[h, boxes.starts[v] : boxes.starts[v + 1]]
+            first, last = boxes.starts[v], boxes.starts[v + 1]
+            rate_view(
+                boxes, sights, crowd, pairs, told, total, v, begin, end, 0.0, total.pull, model, room, rated
+            )
+            mine = assigned[h, first:last]
             chosen = np.where(mine >= 0, mine - begin, -1)
-            gains = own_gains(values, chosen)
-            for j in range(m):
+            gains = own_gains(rated.values[: end - begin, first:last].copy(), chosen)
+            for j in range(last - first):
                 if mine[j] >= 0:
                     told.gains[v, mine[j]] = gains[j]
     return told
@@ -169,31 +200,19 @@ def explain(
 
 @compiled
 def _climb(
-    boxes,
-    sights,
-    crowd,
-    pairs,
-    told,
-    total,
-    places,
-    elsewhere,
-    dependence,
-    sweeps,
-    model,
-    begin,
-    end,
+    boxes, sights, crowd, pairs, told, total, places, elsewhere, dependence, sweeps, model, begin, end, room, rated,
     assigned,
-) -> None:
+) -> None:  # fmt: skip
     """Sweep over the cameras until nothing changes; writes (M,) `assigned`."""
-    V, n = len(told.boxes), end - begin
+    V = len(told.boxes)
     clear(told, total, begin, end)
     # a view is looked at again when another one changed since
     looked, changed, tick = np.full(V, -1), np.zeros(V, np.int64), 0
     for sweep in range(sweeps):
         trust = START_TRUST if elsewhere and sweep == 0 else 0.0
         for v in range(V):
-            first_box, m = boxes.starts[v], boxes.starts[v + 1] - boxes.starts[v]
-            if m == 0:
+            first, last = boxes.starts[v], boxes.starts[v + 1]
+            if first == last:
                 continue
             if looked[v] >= 0 and not (elsewhere and sweep == 1):
                 stale = False
@@ -203,70 +222,75 @@ def _climb(
                     continue
             tick += 1
             looked[v] = tick
-            values = np.empty((n, m))
-            rate_view(boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, values)
-            chosen = _choose(values, crowd, begin)
-            for i in range(begin, end):
-                forget(told, total, v, i)
-            for j in range(m):
-                row = -1
-                if chosen[j] >= 0:
-                    row = begin + chosen[j]
-                    tell_box(
-                        sights,
-                        crowd,
-                        pairs,
-                        told,
-                        total,
-                        v,
-                        row,
-                        first_box + j,
-                        dependence,
-                        trust,
-                        places,
-                        model,
-                    )
-                if assigned[first_box + j] != row:
+            rate_view(
+                boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, room, rated
+            )
+            chosen = _choose(rated.values, crowd.first, begin, end, first, last)
+            tell_view(boxes, sights, pairs, told, total, v, begin, end, chosen, dependence, rated)
+            for j in range(last - first):
+                row = begin + chosen[j] if chosen[j] >= 0 else -1
+                if assigned[first + j] != row:
                     changed[v] = tick
-                    assigned[first_box + j] = row
+                    assigned[first + j] = row
 
 
 @compiled
-def _score(boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, assigned, result) -> None:
-    """Write (n,) log-likelihoods of what all views show of a hypothesis' people: the chain rule, view after view."""
-    V = len(told.boxes)
-    clear(told, total, begin, end)
-    nats, hits = np.zeros(end - begin), np.zeros(end - begin, np.int64)
-    for v in range(V):
-        for i in range(begin, end):
+def _score(sights, crowd, pairs, told, total, dependence, model, begin, room, mine, r, result) -> None:
+    """Write the log-likelihoods of what all views show of a hypothesis' people under start `r`: the chain rule, view
+    after view. Who has the same boxes as under an earlier start is as likely as there.
+
+    Args:
+        mine: (R, n, V) the people's boxes, or -1; result: (R, n).
+    """
+    _, n, V = mine.shape
+    clear(told, total, begin, begin + n)
+    for k in range(n):
+        i, before = begin + k, -1
+        for o in range(r):
+            same = True
+            for v in range(V):
+                same &= mine[o, k, v] == mine[r, k, v]
+            if same:
+                before = o
+                break
+        if before >= 0:
+            result[r, k] = result[before, k]
+            continue
+        nats, hit = 0.0, False
+        for v in range(V):
             if sights.inside[v, i]:
-                nats[i - begin] += np.log(max(1 - sights.rate[v, i], LEAST_OVERLOOKED))
-        for box in range(boxes.starts[v], boxes.starts[v + 1]):
-            i = assigned[box]
-            if i >= 0:
-                nats[i - begin] += tell_box(
-                    sights, crowd, pairs, told, total, v, i, box, dependence, 0.0, total.pull, model
+                nats += np.log(max(1 - sights.rate[v, i], LEAST_OVERLOOKED))
+            if mine[r, k, v] >= 0:
+                nats += tell_box(
+                    sights, crowd, pairs, told, total, v, i, mine[r, k, v], dependence, model, room
                 )
-                hits[i - begin] += 1
-    for i in range(end - begin):
-        exists = crowd.exists[begin + i]
-        seen = exists * np.exp(min(max(nats[i], -MOST_NATS), MOST_NATS))
-        result[i] = np.log(seen + (1 - exists) * (hits[i] == 0))
+                hit = True
+        exists = crowd.exists[i]
+        seen = exists * np.exp(min(max(nats, -MOST_NATS), MOST_NATS))
+        result[r, k] = np.log(seen + (1 - exists) * (not hit))
 
 
 @compiled
-def _choose(values: np.ndarray, crowd: Crowd, begin: int) -> np.ndarray:
-    """(m,) row of every box, or -1: those who are first choose, the others take what is left."""
-    n, m = values.shape
+def _choose(
+    values: np.ndarray, first: np.ndarray, begin: int, end: int, first_box: int, last_box: int
+) -> np.ndarray:
+    """(m,) row of every box of a view, or -1: those who are first choose, the others take what is left."""
+    n, m = end - begin, last_box - first_box
     chosen = np.full(m, -1)
+    worth = np.empty((n, m))
     for tier in range(2):
-        worth = np.full((n, m), -np.inf)
+        some = False
         for i in range(n):
-            if crowd.first[begin + i] == (tier == 0):
-                for j in range(m):
-                    # a match must be likelier than two separate explanations: a ratio above 1
-                    if chosen[j] < 0 and values[i, j] > 0:
-                        worth[i, j] = values[i, j]
+            theirs = first[begin + i] == (tier == 0)
+            for j in range(m):
+                # a match must be likelier than two separate explanations: a ratio above 1
+                if theirs and chosen[j] < 0 and values[i, first_box + j] > 0:
+                    worth[i, j] = values[i, first_box + j]
+                    some = True
+                else:
+                    worth[i, j] = -np.inf
+        if not some:
+            continue
         taken = assign(worth)
         for j in range(m):
             if taken[j] >= 0:

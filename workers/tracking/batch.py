@@ -20,6 +20,7 @@ class BatchTracks:
             people shown from their first detection on.
         trajectories: (person, instants, times_s, positions_m (n, 2)), the corrected positions of tracks that closed.
         persons: those seen in this batch.
+        looks: those whose appearance is to be written: seen in this batch, or in earlier ones that did not tell.
         renamed: (since, from_person, to_person, cameras): decisions that were revised, to be applied in this order to
             rows that are written already: from that instant on, detections of these cameras that were recorded as
             one person are another's; positions and trajectories as well where the cameras are calibrated. Rows of
@@ -32,6 +33,7 @@ class BatchTracks:
     corrected: list[tuple] = field(default_factory=list)
     trajectories: list[tuple] = field(default_factory=list)
     persons: list[Person] = field(default_factory=list)
+    looks: list[Person] = field(default_factory=list)
     renamed: list[tuple] = field(default_factory=list)
 
 

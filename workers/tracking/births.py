@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
 from workers.tracking.association import LEAST_OVERLOOKED
-from workers.tracking.cameras import FEET_HIDDEN, FEET_SEEN, VISIBLE, Sights, hidden_by
-from workers.tracking.compiled import compiled
+from workers.tracking.cameras import Sights, feet_cut_of, hidden_by, rate_of
 from workers.tracking.likelihood import BoxModel, expectation, place, ratio, tell
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.views import Boxes
@@ -59,6 +59,31 @@ class Newcomers(NamedTuple):
         return len(self.evidence)
 
 
+class Room(NamedTuple):
+    """Room to think of one newcomer, overwritten by whoever uses it.
+
+    Attributes:
+        base: (3, 3) what the proposing box says; information, pull: (V, 3, 3), (V, 3) what each view adds.
+        total, pulled: (3, 3), (3,) sums; shift, error: (3,).
+    """
+
+    base: np.ndarray
+    information: np.ndarray
+    pull: np.ndarray
+    total: np.ndarray
+    pulled: np.ndarray
+    shift: np.ndarray
+    error: np.ndarray
+
+
+@compiled
+def _room(V: int) -> Room:
+    return Room(
+        np.empty((3, 3)), np.empty((V, 3, 3)), np.empty((V, 3)), np.empty((3, 3)), np.empty(3), np.empty(3),
+        np.empty(3),
+    )  # fmt: skip
+
+
 def newcomers(
     boxes: Boxes, proposed: Sights, sights: Sights, known: np.ndarray, persons: np.ndarray, assigned: np.ndarray,
     looks: np.ndarray, rates: np.ndarray, dependence: float, settings: TrackerSettings,
@@ -103,11 +128,11 @@ def _newcomers(
     seeds = np.flatnonzero(free & boxes.seeds)
     support = np.zeros(len(seeds))
     found = np.empty(V, np.int64)
-    person, covariance = np.empty(3), np.empty((3, 3))
+    person, covariance, room = np.empty(3), np.empty((3, 3)), _room(V)
     for s in range(len(seeds)):
         support[s] = _gather(
             boxes, proposed, sights, known, persons, looks, rates, dependence, model, births, view_of, free, seeds[s],
-            1, person, covariance, found,
+            1, person, covariance, found, room,
         )  # fmt: skip
     order = np.argsort(-support, kind="mergesort")
     count = 0
@@ -122,7 +147,7 @@ def _newcomers(
             continue
         evidence = _gather(
             boxes, proposed, sights, known, persons, looks, rates, dependence, model, births, view_of, free, seed,
-            2, person, covariance, found,
+            2, person, covariance, found, room,
         )  # fmt: skip
         if evidence <= 0:
             continue
@@ -135,10 +160,10 @@ def _newcomers(
     return result_person[:count], result_covariance[:count], result_evidence[:count], result_boxes[:count]
 
 
-@compiled
+@compiled_lean
 def _gather(
     boxes, proposed, sights, known, persons, looks, rates, dependence, model, births, view_of, free, seed, sweeps,
-    person, covariance, found,
+    person, covariance, found, room,
 ) -> float:  # fmt: skip
     """Collect the boxes that agree with the one that proposes a person; every view against what the others say.
 
@@ -146,13 +171,13 @@ def _gather(
     """
     V = len(boxes.starts) - 1
     own = view_of[seed]
-    base = np.empty((3, 3))
-    shift = np.zeros(3)
-    start = boxes.covariances[seed].copy()
+    shift = room.shift
+    shift[:] = 0.0
     for i in range(3):
-        start[i, i] += SLACK
-    place(start, shift, base, shift)
-    information, pull = np.zeros((V, 3, 3)), np.zeros((V, 3))
+        for k in range(3):
+            room.total[i, k] = boxes.covariances[seed, i, k] + (SLACK if i == k else 0.0)
+    place(room.total, shift, room.base, shift)
+    room.information[:], room.pull[:] = 0.0, 0.0
     found[:] = -1
     found[own] = seed
     evidence = 0.0
@@ -161,47 +186,67 @@ def _gather(
         for v in range(V):
             if v == own or not proposed.inside[v, seed]:
                 continue
-            total, pulled = base.copy(), np.zeros(3)
-            for o in range(V):
-                if o != v:
-                    total += information[o]
-                    pulled += pull[o]
-            place(total, pulled, covariance, shift)
+            _others(room, v)
+            place(room.total, room.pulled, covariance, shift)
             rate, cut = _chances(proposed, sights, known, rates, births, v, seed)
             expected = expectation(proposed.jacobian[v, seed], proposed.variances[v, seed], shift, covariance)
-            odds, scale = np.log(rate / (1 - rate)), proposed.scale_px[v, seed]
+            odds, scale, edges = (
+                np.log(rate / (1 - rate)),
+                proposed.scale_px[v, seed],
+                proposed.edges[v, seed],
+            )
             best, most, trust, feet_cut = -1, AGREE, 1.0, False
             for box in range(boxes.starts[v], boxes.starts[v + 1]):
                 if not free[box]:
                     continue
-                error = boxes.edges_px[box] / scale - proposed.edges[v, seed]
+                _error(boxes.edges_px[box], scale, edges, room.error)
                 chance = odds + boxes.doubts[box] + looks[seed, box]
-                match = ratio(expected, error[0], error[1], error[2], cut, chance, True, model)
+                match = ratio(expected, room.error[0], room.error[1], room.error[2], cut, chance, True, model)
                 if match.value > most:
                     best, most, trust, feet_cut = box, match.value, match.trust, match.feet_cut
             found[v] = best
-            information[v], pull[v] = 0.0, 0.0
+            room.information[v], room.pull[v] = 0.0, 0.0
             if best >= 0:
-                error = boxes.edges_px[best] / scale - proposed.edges[v, seed]
+                _error(boxes.edges_px[best], scale, edges, room.error)
                 tell(
-                    proposed.jacobian[v, seed], proposed.variances[v, seed], error, trust, feet_cut, dependence,
-                    information[v], pull[v],
+                    proposed.jacobian[v, seed], proposed.variances[v, seed], room.error, trust, feet_cut, dependence,
+                    room.information[v], room.pull[v],
                 )  # fmt: skip
                 evidence -= np.log(births.chance)
             else:
                 overlooked = max(1 - rate, LEAST_OVERLOOKED)
                 evidence += np.log(overlooked / (1 - births.chance * (1 - overlooked)))
-    total, pulled = base.copy(), np.zeros(3)
-    for o in range(V):
-        total += information[o]
-        pulled += pull[o]
-    place(total, pulled, covariance, shift)
+    _others(room, -1)
+    place(room.total, room.pulled, covariance, shift)
     for i in range(3):
         person[i] = boxes.persons[seed, i] + shift[i]
     return evidence - _crowding(person, persons, births)
 
 
-@compiled
+@compiled_lean
+def _others(room, view) -> None:
+    """Write into `room` what is known of a newcomer by all views but one."""
+    for i in range(3):
+        room.pulled[i] = 0.0
+        for k in range(3):
+            room.total[i, k] = room.base[i, k]
+    for o in range(len(room.pull)):
+        if o == view:
+            continue
+        for i in range(3):
+            room.pulled[i] += room.pull[o, i]
+            for k in range(3):
+                room.total[i, k] += room.information[o, i, k]
+
+
+@compiled_lean
+def _error(edges_px, scale_px, edges, error) -> None:
+    """Write a box's edges less the figure's, as shares of the figure's height."""
+    for k in range(3):
+        error[k] = edges_px[k] / scale_px - edges[k]
+
+
+@compiled_lean
 def _chances(proposed, sights, known, rates, births, v, seed):
     """How probably a camera finds the proposed person behind those who are known, and how probably without feet."""
     shows = proposed.share[v, seed]
@@ -210,12 +255,10 @@ def _chances(proposed, sights, known, rates, births, v, seed):
             shows *= 1 - hidden_by(
                 proposed.boxes_px[v, seed], proposed.depth[v, seed], sights.boxes_px[v, i], sights.depth[v, i]
             )
-    rate = np.interp(shows, VISIBLE, rates[v])
-    share = min(max((shows - FEET_HIDDEN) / (FEET_SEEN - FEET_HIDDEN), 0.0), 1.0)
-    return rate, births.feet_cut_hidden + share * (births.feet_cut - births.feet_cut_hidden)
+    return rate_of(shows, rates[v]), feet_cut_of(shows, births.feet_cut, births.feet_cut_hidden)
 
 
-@compiled
+@compiled_lean
 def _crowding(person: np.ndarray, persons: np.ndarray, births: BirthModel) -> float:
     """What it costs to be born within one of the known people (nats)."""
     nearest = np.inf

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
+from workers.mapping.figures import depth_of, draw
 from workers.mapping.kalman import inverse_3x3
 from workers.mapping.projection import Noise, PersonProjection
-from workers.tracking.compiled import compiled
 from workers.tracking.settings import TrackerSettings
 
 # visible shares of a person for which detection rates are kept, and the rates before anything is learned
@@ -57,9 +58,37 @@ class Sights(NamedTuple):
     rate: np.ndarray
     feet_cut: np.ndarray
 
+    @classmethod
+    def empty(cls, V: int, n: int) -> Sights:
+        """Still to be written."""
+        return cls(
+            inside=np.empty((V, n), bool),
+            edges=np.empty((V, n, 3)),
+            scale_px=np.empty((V, n)),
+            jacobian=np.empty((V, n, 3, 3)),
+            variances=np.empty((V, n, 3)),
+            boxes_px=np.empty((V, n, 4)),
+            depth=np.empty((V, n)),
+            share=np.empty((V, n)),
+            visible=np.empty((V, n)),
+            rate=np.empty((V, n)),
+            feet_cut=np.empty((V, n)),
+        )
+
     def take(self, rows: np.ndarray) -> Sights:
         """Of some of the persons, perhaps several times."""
         return Sights(*(np.take(values, rows, axis=1) for values in self))
+
+
+class Habits(NamedTuple):
+    """What is known of C detectors; see `CameraBank` and `TrackerSettings`."""
+
+    bias: np.ndarray
+    spread: np.ndarray
+    rates: np.ndarray
+    noise_px: float
+    feet_cut: float
+    feet_cut_hidden: float
 
 
 class CameraBank:
@@ -93,47 +122,25 @@ class CameraBank:
         Args:
             starts: (k + 1,) where k groups of persons that know nothing of each other begin and end.
         """
-        V, n = len(cameras), len(persons)
-        index = np.repeat(cameras, n)
-        figures = self.projection.figures(index, np.tile(persons, (V, 1)), self.bias[index])
-        share, boxes = figures.share.reshape(V, n), figures.boxes_px.reshape(V, n, 4)
-        depth, scale = figures.depth.reshape(V, n), figures.scale_px.reshape(V, n)
-        starts = np.array([0, n]) if starts is None else starts
-        visible = share * (1 - hidden_shares(boxes, depth, share, starts))
-        return Sights(
-            inside=share > 0,
-            edges=figures.edges_px.reshape(V, n, 3) / scale[:, :, None],
-            scale_px=scale,
-            jacobian=figures.jacobian.reshape(V, n, 3, 3) / scale[:, :, None, None],
-            variances=self.variances(cameras[:, None], scale),
-            boxes_px=boxes,
-            depth=depth,
-            share=share,
-            visible=visible,
-            rate=self.rate(cameras, visible),
-            feet_cut=self.feet_cut(visible),
-        )
+        starts = np.array([0, len(persons)]) if starts is None else starts
+        sights = Sights.empty(len(cameras), len(persons))
+        habits = Habits(self.bias, self.spread, self.rates(), self.settings.noise_px, *self.feet_cut)
+        projection = self.projection
+        _see(
+            projection.matrices, projection.depth_rows, projection.sizes, habits, cameras,
+            np.ascontiguousarray(persons, float), starts, sights,
+        )  # fmt: skip
+        return sights
 
-    def feet_cut(self, visible: np.ndarray) -> np.ndarray:
-        """How probably a box ends above the feet of a person of whom this share shows."""
-        settings = self.settings
-        return np.interp(visible, [FEET_HIDDEN, FEET_SEEN], [settings.feet_cut_hidden, settings.feet_cut])
-
-    def variances(self, cameras: np.ndarray, scale_px: np.ndarray) -> np.ndarray:
-        """(..., 3) variances of the edges of boxes of this height, as shares of it."""
-        return self.spread[cameras] + ((self.settings.noise_px / scale_px) ** 2)[..., None]
+    @property
+    def feet_cut(self) -> tuple[float, float]:
+        """How probably a box ends above the feet, of a person in full view and of a hidden one."""
+        return self.settings.feet_cut, self.settings.feet_cut_hidden
 
     def rates(self) -> np.ndarray:
         """(C, 4) how probably the detectors find people of the visible shares `VISIBLE`."""
         rates = (USUAL_RATES * RATE_PRIOR + self.found) / (RATE_PRIOR + self.tried)
         return np.clip(rates, 0.01, 0.99)
-
-    def rate(self, cameras: np.ndarray, visible: np.ndarray) -> np.ndarray:
-        """(V, n) how probably persons of whom (V, n) shares show to (V,) cameras are found."""
-        rates = self.rates()[cameras]
-        return np.array(
-            [np.interp(row, VISIBLE, known) for row, known in zip(visible, rates, strict=True)]
-        ).reshape(visible.shape)
 
     def learn_rate(self, camera: int, visible: np.ndarray, found: np.ndarray) -> None:
         """Learn from (n,) people who are certainly there: how visible they were, and whether they were found."""
@@ -186,6 +193,53 @@ class CameraBank:
             setattr(self, name, value.copy())
 
 
+@compiled_lean
+def _see(matrices, depth_rows, sizes, habits, cameras, persons, starts, sights) -> None:
+    """Write `sights`; see `CameraBank.sights`."""
+    for v in range(len(cameras)):
+        c = cameras[v]
+        for i in range(len(persons)):
+            edges, jacobian = sights.edges[v, i], sights.jacobian[v, i]
+            scale, share = draw(
+                matrices[c], sizes[c], persons[i], habits.bias[c], edges, jacobian, sights.boxes_px[v, i]
+            )
+            pixel = (habits.noise_px / scale) ** 2
+            for k in range(3):
+                edges[k] /= scale
+                sights.variances[v, i, k] = habits.spread[c, k] + pixel
+                for m in range(3):
+                    jacobian[k, m] /= scale
+            sights.scale_px[v, i], sights.share[v, i], sights.inside[v, i] = scale, share, share > 0
+            sights.depth[v, i] = depth_of(depth_rows[c], persons[i])
+    # people in front hide independently of one another
+    hide(sights.boxes_px, sights.depth, sights.share, starts, sights.visible)
+    for v in range(len(cameras)):
+        for i in range(len(persons)):
+            shows = sights.share[v, i] * (1 - sights.visible[v, i])
+            sights.visible[v, i] = shows
+            sights.rate[v, i] = rate_of(shows, habits.rates[cameras[v]])
+            sights.feet_cut[v, i] = feet_cut_of(shows, habits.feet_cut, habits.feet_cut_hidden)
+
+
+@compiled_lean
+def rate_of(visible: float, rates: np.ndarray) -> float:
+    """How probably a person of whom this share shows is found, where (4,) `rates` are those of `VISIBLE`."""
+    if visible <= VISIBLE[0]:
+        return rates[0]
+    for k in range(1, len(VISIBLE)):
+        if visible < VISIBLE[k]:
+            slope = (rates[k] - rates[k - 1]) / (VISIBLE[k] - VISIBLE[k - 1])
+            return slope * (visible - VISIBLE[k - 1]) + rates[k - 1]
+    return rates[-1]
+
+
+@compiled_lean
+def feet_cut_of(visible: float, seen: float, hidden: float) -> float:
+    """How probably a box ends above the feet of a person of whom this share shows."""
+    share = min(max((visible - FEET_HIDDEN) / (FEET_SEEN - FEET_HIDDEN), 0.0), 1.0)
+    return hidden + share * (seen - hidden)
+
+
 @compiled
 def hidden_shares(
     boxes_px: np.ndarray, depth: np.ndarray, share: np.ndarray, starts: np.ndarray
@@ -195,23 +249,27 @@ def hidden_shares(
     Args:
         share: (V, n) 0 for who is not in view: they hide nobody.
     """
-    V, n = depth.shape
-    result = np.zeros((V, n))
-    for v in range(V):
-        for k in range(len(starts) - 1):
-            for i in range(starts[k], starts[k + 1]):
-                if share[v, i] <= 0:
-                    continue
-                shows = 1.0
-                for j in range(starts[k], starts[k + 1]):
-                    if share[v, j] > 0:
-                        shows *= 1 - hidden_by(boxes_px[v, i], depth[v, i], boxes_px[v, j], depth[v, j])
-                # people in front hide independently of one another
-                result[v, i] = 1 - shows
+    result = np.empty(depth.shape)
+    hide(boxes_px, depth, share, starts, result)
     return result
 
 
-@compiled
+@compiled_lean
+def hide(boxes_px, depth, share, starts, result) -> None:
+    """Write `hidden_shares`."""
+    for v in range(len(depth)):
+        boxes, depths, shares = boxes_px[v], depth[v], share[v]
+        for k in range(len(starts) - 1):
+            for i in range(starts[k], starts[k + 1]):
+                shows = 1.0
+                if shares[i] > 0:
+                    for j in range(starts[k], starts[k + 1]):
+                        if shares[j] > 0:
+                            shows *= 1 - hidden_by(boxes[i], depths[i], boxes[j], depths[j])
+                result[v, i] = 1 - shows
+
+
+@compiled_lean
 def hidden_by(box_px: np.ndarray, depth: float, other_px: np.ndarray, other_depth: float) -> float:
     """0..1 of a box that another one covers, if that is of somebody nearer."""
     if other_depth >= depth - 0.01:

@@ -86,7 +86,7 @@ class PersonBook:
         place = pair(position_m)
         number = self._somebody_new(born_s, plane, place, camera, len(look))
         self.visits[track] = Visit(
-            track, plane, born_s, born_instant, camera, place, number, True, np.array(look), weight,
+            track, plane, born_s, born_instant, camera, place, number, True, np.array(look, np.float32), weight,
             time_s, place, camera, [],
         )  # fmt: skip
         self.decided_s = -np.inf
@@ -185,7 +185,7 @@ class PersonBook:
             if steady >= 0:
                 continue
             absent = self._absent(visit.plane, [later], time_s)
-            others = self.recognition.values(later, absent)
+            others = self.recognition.values([later], absent)[0]
             if steady + STAYS >= others[absent.numbers != visit.person].max(initial=0.0):
                 continue
             old = visit.person
@@ -203,10 +203,9 @@ class PersonBook:
         """Newcomers of one plane against all who are not there, one to one."""
         open_ = [v for v in self.visits.values() if v.plane == plane and not v.settled]
         absent = self._absent(plane, open_, time_s)
-        values = np.full((len(open_), len(absent)), -np.inf)
+        values = self.recognition.values(open_, absent)
         for i, visit in enumerate(open_):
             if len(absent):
-                values[i] = self.recognition.values(visit, absent)
                 values[i] += KEEP * (absent.numbers == visit.person)
                 if visit.new:
                     # of two who turn out to be one the earlier number stays

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workers.tracking.compiled import compiled
+from workers.compiled import compiled_lean
 from workers.tracking.settings import TrackerSettings
 
 # a score whose log odds are beyond this leaves no doubt (nats): detectors are overconfident
@@ -55,7 +55,7 @@ class Ratio(NamedTuple):
     feet_cut: bool
 
 
-@compiled
+@compiled_lean
 def _spread(jacobian: np.ndarray, covariance: np.ndarray, i: int, j: int) -> float:
     """Entry of J P J'."""
     total = 0.0
@@ -65,7 +65,7 @@ def _spread(jacobian: np.ndarray, covariance: np.ndarray, i: int, j: int) -> flo
     return total
 
 
-@compiled
+@compiled_lean
 def expectation(jacobian: np.ndarray, variances: np.ndarray, shift: np.ndarray, covariance: np.ndarray):
     """What a camera expects to see of a person.
 
@@ -94,7 +94,7 @@ def expectation(jacobian: np.ndarray, variances: np.ndarray, shift: np.ndarray, 
     )  # fmt: skip
 
 
-@compiled
+@compiled_lean
 def ratio(
     expected,
     error0: float,
@@ -146,7 +146,7 @@ def ratio(
     return Ratio(total + rest, trust, feet_cut)
 
 
-@compiled
+@compiled_lean
 def tell(
     jacobian: np.ndarray, variances: np.ndarray, error: np.ndarray, trust: float, feet_cut: bool, dependence: float,
     information: np.ndarray, pull: np.ndarray,
@@ -171,7 +171,7 @@ def tell(
                 information[i, j] += scaled * jacobian[edge, j]
 
 
-@compiled
+@compiled_lean
 def place(information: np.ndarray, pull: np.ndarray, covariance: np.ndarray, shift: np.ndarray) -> None:
     """Write (3, 3) covariance and (3,) shift of a person of whom (3, 3) information and (3,) pull are known."""
     a, b, c = information[0, 0], information[0, 1], information[0, 2]

@@ -79,18 +79,19 @@ class Recognition:
         self.scale = LookScale()
         self.topology = Topology(list(cameras))
 
-    def values(self, visit: Visit, absent: Absent) -> np.ndarray:
-        """(n,) nats for the visit's being each absent person's, against its being somebody new's."""
-        if not len(absent):
-            return np.zeros(0)
-        away = np.maximum(visit.since_s - absent.last_s, 0.0)
+    def values(self, visits: Sequence[Visit], absent: Absent) -> np.ndarray:
+        """(v, n) nats for each of v visits' being each absent person's, against its being somebody new's."""
+        if not len(absent) or not visits:
+            return np.zeros((len(visits), len(absent)))
+        away = np.maximum(np.array([[visit.since_s] for visit in visits]) - absent.last_s, 0.0)
         recent = np.minimum(absent.weights / SURE_WEIGHT, 1.0).clip(0.05) / (1 + away / RETURN_S)
-        chance = np.log(recent / (recent.sum() + NEW_PEOPLE)) + BACK
-        ways = self.topology.log_ratio(absent.cameras, visit.camera, away)
-        places = self._places(visit, absent, away)
+        chance = np.log(recent / (recent.sum(1, keepdims=True) + NEW_PEOPLE)) + BACK
+        ways = self.topology.log_ratio(absent.cameras, [visit.camera for visit in visits], away)
+        places = self._places(visits, absent, away)
         # where a track goes over from one to another, being near the one it left says nothing
-        places = np.where(absent.numbers == visit.left, np.minimum(places, 0.0), places)
-        return self.looks(visit, absent) + places + ways + chance
+        left = absent.numbers == np.array([[visit.left] for visit in visits])
+        places = np.where(left, np.minimum(places, 0.0), places)
+        return np.stack([self.looks(visit, absent) for visit in visits]) + places + ways + chance
 
     def steady(self, before: np.ndarray, lately: np.ndarray) -> float:
         """What the look of a track lately says about its being the one it was before (nats)."""
@@ -106,16 +107,16 @@ class Recognition:
         weights = np.minimum(absent.weights, weight)
         return self.scale.log_ratio(self.scale.similarities(look, absent.looks), weights)
 
-    def _places(self, visit: Visit, absent: Absent, away: np.ndarray) -> np.ndarray:
-        """(n,) what the places say, -inf where nobody can have come from in that time."""
-        here = absent.planes == visit.plane
-        distance = np.hypot(*(absent.places_m - visit.place_m).T)
+    def _places(self, visits: Sequence[Visit], absent: Absent, away: np.ndarray) -> np.ndarray:
+        """(v, n) what the places say, -inf where nobody can have come from in that time."""
+        here = np.stack([absent.planes == visit.plane for visit in visits])
+        gap = absent.places_m - np.array([[visit.place_m] for visit in visits])
+        distance = np.hypot(gap[..., 0], gap[..., 1])
         variance = SLACK_M**2 + (PACE * away) ** 2
         density = np.exp(-0.5 * distance**2 / variance) / (2 * np.pi * variance)
         near = np.log((1 - STRAY) * density * AREA_M2 + STRAY)
-        possible = (distance <= REACH_M + self.settings.fastest * away) & (
-            absent.last_s <= visit.since_s + OVERLAP_S
-        )
+        latest = np.array([[visit.since_s + OVERLAP_S] for visit in visits])
+        possible = (distance <= REACH_M + self.settings.fastest * away) & (absent.last_s <= latest)
         return np.where(here, np.where(possible, near, -np.inf), 0.0)
 
     def settled(self, visit: Visit, look: np.ndarray, known: Person | None) -> None:

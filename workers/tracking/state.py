@@ -9,7 +9,7 @@ import msgpack
 import numpy as np
 
 # raised when the meaning of a state changes: a checkpoint of another version is refused, not misread
-VERSION = 4
+VERSION = 5
 
 
 def pack(state: dict[str, Any]) -> bytes:

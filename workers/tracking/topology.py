@@ -54,15 +54,16 @@ class Topology:
         for sums in (self.counts, self.logs, self.squares):
             sums[i] *= keep
 
-    def log_ratio(self, left: list[str], entered: str, away_s: np.ndarray) -> np.ndarray:
-        """(n,) how much likelier people who left by these cameras are to enter here and now than anybody is (nats).
+    def log_ratio(self, left: list[str], entered: list[str], away_s: np.ndarray) -> np.ndarray:
+        """(v, n) how much likelier people who left by these cameras are to enter here and now than anybody is (nats).
 
         Args:
-            left: the n people's last cameras; away_s: (n,) since then.
+            left: the n people's last cameras; entered: by which cameras v people come in; away_s: (v, n) in between.
         """
-        if not len(left):
-            return np.zeros(0)
-        i, j = np.array([self.index[camera] for camera in left]), self.index[entered]
+        if not away_s.size:
+            return np.zeros(away_s.shape)
+        i = np.array([self.index[camera] for camera in left])
+        j = np.array([[self.index[camera]] for camera in entered])
         C, n = len(self.index), self.counts[i, j]
         usual = (self.entries[j] + 1) / (self.entries.sum() + C)
         there = (n + PRIOR_COUNT * usual) / (self.counts[i].sum(1) + PRIOR_COUNT)

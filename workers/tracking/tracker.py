@@ -21,6 +21,7 @@ from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracklets import Tracklets
 from workers.tracking.views import Seen
+from workers.tracking.visits import Person
 
 MAP = "map"
 # how fast a person's height may change (m per square root of a second): hardly on the map (bending, hats), but in
@@ -60,6 +61,8 @@ class MultiCameraTracker:
             self._members.setdefault(plane, []).append(name)
         self._trackers = {plane: self._tracker(plane) for plane in sorted(self._members)}
         self._next_track = 0
+        # whose looks were not told yet
+        self._untold: set[int] = set()
         self._tracklets = Tracklets(self.cameras, self.settings.tracklet_gap_s, self.settings.bridge_s)
         self._filling = {plane: Filling() for plane in self._trackers}
         # per plane, confirmed tracks that ended within the lag: their person and when they were last seen
@@ -82,13 +85,19 @@ class MultiCameraTracker:
     # -- running ---------------------------------------------------------------------------------------------
 
     def process(
-        self, observations: Sequence[Observations], instants: Sequence[int], times_s: Sequence[float]
+        self,
+        observations: Sequence[Observations],
+        instants: Sequence[int],
+        times_s: Sequence[float],
+        *,
+        looks: bool = True,
     ) -> BatchTracks:
         """Associate one batch.
 
         Args:
             observations: one per camera, in any order.
             instants: numbers of the batch's instants, ascending; times_s: their UNIX times.
+            looks: whether to tell now what people look like; else a later batch does.
         """
         by_camera = {o.camera: o for o in observations}
         result = BatchTracks()
@@ -96,9 +105,19 @@ class MultiCameraTracker:
         for instant, time_s in zip(instants, times_s, strict=True):
             self._instant(by_camera, instant, time_s, result, touched)
         self.book.forget(times_s[-1] if len(times_s) else 0.0)
-        known = [self.book.known(number) for number in sorted(touched)]
-        result.persons = [person for person in known if person is not None]
+        result.persons = self._persons(touched)
+        self._untold |= touched
+        if looks:
+            result.looks = self._tell_looks()
         return result
+
+    def _persons(self, numbers: set[int]) -> list[Person]:
+        found = [self.book.known(number) for number in sorted(numbers)]
+        return [person for person in found if person is not None]
+
+    def _tell_looks(self) -> list[Person]:
+        told, self._untold = self._persons(self._untold), set()
+        return told
 
     def finish(self) -> BatchTracks:
         """What is still to come at the end of the task: the last corrected positions, the open trajectories."""
@@ -108,7 +127,14 @@ class MultiCameraTracker:
                 self._correct(plane, tracker, result)
         for number in sorted(self._paths):
             self._close_path(number, result)
+        result.looks = self._tell_looks()
         return result
+
+    def skip_numbers(self, count: int) -> None:
+        """Leave out the next `count` numbers of tracks and persons: they may have been given away."""
+        self._next_track += count
+        self.book.count += count
+        self._tracklets.skip_numbers(count)
 
     # -- state -----------------------------------------------------------------------------------------------
 
@@ -121,6 +147,7 @@ class MultiCameraTracker:
                 "planes": {name: tracker.to_state() for name, tracker in self._trackers.items()},
                 "filling": {plane: filling.to_state() for plane, filling in self._filling.items()},
                 "next_track": self._next_track,
+                "untold": sorted(self._untold),
                 "tracklets": self._tracklets.to_state(),
                 "paths": [[n, person, np.array(path, float)] for n, (person, path) in self._paths.items()],
                 "closed": {
@@ -145,6 +172,7 @@ class MultiCameraTracker:
         for name, filling in state["filling"].items():
             self._filling[name].restore(filling)
         self._next_track = state["next_track"]
+        self._untold = set(state["untold"])
         self._paths = {
             n: (person, [(int(row[0]), *map(float, row[1:])) for row in path])
             for n, person, path in state["paths"]

@@ -110,6 +110,11 @@ class Tracklets:
         for known in (*self._last.values(), *self._drawn.values()):
             known.pop(number, None)
 
+    def skip_numbers(self, count: int) -> None:
+        """Leave out the next `count` track ids of every camera."""
+        for camera in self._next:
+            self._next[camera] += count
+
     def to_state(self) -> dict[str, Any]:
         return {
             "next": self._next,

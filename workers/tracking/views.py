@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
 from workers.tracking.cameras import CameraBank
 from workers.tracking.likelihood import doubt
 from workers.tracking.settings import TrackerSettings
@@ -133,22 +134,21 @@ def views_of(bank: CameraBank, seen: Sequence[Seen]) -> list[View]:
 
 def doubled(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(n,) bool: boxes that repeat a better one of the same camera (the first of equally good ones stays)."""
-    if len(boxes_px) < 2:
-        return np.zeros(len(boxes_px), bool)
-    order = np.argsort(-scores, kind="stable")
-    boxes = boxes_px[order]
-    size = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
-    left_top = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    right_bottom = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = np.prod(np.clip(right_bottom - left_top, 0, None), axis=2)
-    area = np.prod(size, axis=1)
-    same = shared > DOUBLED * np.maximum(area[:, None] + area[None, :] - shared, 1e-9)
-    repeats = np.zeros(len(boxes), bool)
-    for i in np.flatnonzero(np.tril(same, -1).any(1)):
-        repeats[i] = (same[i, :i] & ~repeats[:i]).any()
-    result = np.empty(len(boxes), bool)
-    result[order] = repeats
-    return result
+    return _doubled(boxes_px, np.argsort(-scores, kind="stable"))
+
+
+@compiled
+def _doubled(boxes_px: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """See `doubled`; (n,) `order` is from the best on."""
+    repeats = np.zeros(len(boxes_px), np.bool_)
+    for k in range(1, len(order)):
+        for b in range(k):
+            i, o = order[k], order[b]
+            if not repeats[o]:
+                shared = _shared(boxes_px, i, o)
+                union = _size(boxes_px, i) + _size(boxes_px, o) - shared
+                repeats[i] |= shared > DOUBLED * max(union, 1e-9)
+    return repeats
 
 
 def crop_quality(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -160,16 +160,29 @@ def crop_quality(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return size * np.clip(scores, 0.05, 1.0) * (1.0 - np.minimum(covered(boxes_px), 0.95))
 
 
+@compiled
 def covered(boxes_px: np.ndarray) -> np.ndarray:
     """(n,) largest share of each box that one other box in front of it covers.
 
     In front is whose feet are lower in the image: on one ground plane that person is nearer.
     """
-    if len(boxes_px) == 0:
-        return np.empty(0)
-    left_top = np.maximum(boxes_px[:, None, :2], boxes_px[None, :, :2])
-    right_bottom = np.minimum(boxes_px[:, None, 2:], boxes_px[None, :, 2:])
-    overlap = np.prod(np.clip(right_bottom - left_top, 0, None), axis=2)
-    area = np.maximum(np.prod(boxes_px[:, 2:] - boxes_px[:, :2], axis=1), 1e-9)
-    in_front = boxes_px[None, :, 3] > boxes_px[:, None, 3]
-    return np.where(in_front, overlap / area[:, None], 0.0).max(1)
+    result = np.zeros(len(boxes_px))
+    for i in range(len(boxes_px)):
+        for o in range(len(boxes_px)):
+            if boxes_px[o, 3] > boxes_px[i, 3]:
+                result[i] = max(result[i], _shared(boxes_px, i, o) / max(_size(boxes_px, i), 1e-9))
+    return result
+
+
+@compiled_lean
+def _shared(boxes_px, i, o) -> float:
+    """Pixels that two boxes share."""
+    width = min(boxes_px[i, 2], boxes_px[o, 2]) - max(boxes_px[i, 0], boxes_px[o, 0])
+    height = min(boxes_px[i, 3], boxes_px[o, 3]) - max(boxes_px[i, 1], boxes_px[o, 1])
+    return max(width, 0.0) * max(height, 0.0)
+
+
+@compiled_lean
+def _size(boxes_px, i) -> float:
+    """Pixels of a box, 0 for one that is turned inside out."""
+    return max(boxes_px[i, 2] - boxes_px[i, 0], 0.0) * max(boxes_px[i, 3] - boxes_px[i, 1], 0.0)

@@ -58,7 +58,7 @@ class Visit:
         since_s, since_instant: its first detection; camera, place_m: by whom and where.
         person: who it is, as is thought now.
         new: whether that number was made for this visit.
-        look: (d,) weighted sum of its embeddings, with its `weight`, without the latest: those are in `fresh`.
+        look: (d,) float32 weighted sum of its embeddings, with its `weight`, without the latest: those are in `fresh`.
         last_s, last_place_m, last_camera: its latest detection.
         settled: whether the decision is final.
         left: whom the track followed before it went over to somebody else.
@@ -95,7 +95,7 @@ class Visit:
         """A box at this instant: its weighted embedding, and the weight."""
         self.last_s, self.last_place_m, self.last_camera = time_s, place_m, camera
         if not self.fresh or time_s - self.fresh[-1].since_s >= CHUNK_S:
-            self.fresh.append(Chunk(time_s, instant, place_m, camera, np.zeros(len(look)), 0.0))
+            self.fresh.append(Chunk(time_s, instant, place_m, camera, np.zeros(len(look), np.float32), 0.0))
             if len(self.fresh) > CHUNKS:
                 oldest = self.fresh.pop(0)
                 self.look, self.weight = remembered(self.look + oldest.look, self.weight + oldest.weight)

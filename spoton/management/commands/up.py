@@ -65,14 +65,19 @@ class _Run:
         self.flower_port = FLOWER_PORT if flower else None
         self.cameras_port = DEMO_CAMERAS_PORT if demo else None
         self.env = {**os.environ, "DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
-        self.workers = processes.workers(self.env, cpu_workers=settings.ENV.cpu_workers)
+        self.workers = processes.workers(
+            self.env, cpu_workers=settings.ENV.cpu_workers, associate_workers=settings.ENV.associate_workers
+        )
         self.log_path = settings.ENV.var_dir / "log" / "spoton.log"
 
     def run(self) -> None:
         self._manage("prepare", *(["--demo"] if self.demo else []))
         self._choose_ports()
         specs = self._specs()
-        logs = LogForwarder(sys.stdout, self.log_path, width=max(len(spec.name) for spec in specs))
+        json_lines = settings.ENV.log_format == "json"
+        logs = LogForwarder(
+            sys.stdout, self.log_path, width=max(len(spec.name) for spec in specs), json_lines=json_lines
+        )
         supervisor = Supervisor(specs, logs, cwd=settings.BASE_DIR, tick=lambda: self._tend_services(logs))
         supervisor.handle_signals()
         try:

@@ -37,9 +37,17 @@ class Command(BaseCommand):
         compile_tracker(self.stdout)
         env = {**os.environ, "DATABASE_URL": settings.DATABASE_URL, "REDIS_URL": settings.REDIS_URL}
         kinds = only or processes.WORKER_KINDS
-        specs = processes.workers(env, cpu_workers=settings.ENV.cpu_workers, only=kinds)
+        specs = processes.workers(
+            env,
+            cpu_workers=settings.ENV.cpu_workers,
+            associate_workers=settings.ENV.associate_workers,
+            only=kinds,
+        )
         width = max(len(spec.name) for spec in specs)
-        logs = LogForwarder(sys.stdout, settings.ENV.var_dir / "log" / "workers.log", width=width)
+        json_lines = settings.ENV.log_format == "json"
+        logs = LogForwarder(
+            sys.stdout, settings.ENV.var_dir / "log" / "workers.log", width=width, json_lines=json_lines
+        )
         supervisor = Supervisor(specs, logs, cwd=settings.BASE_DIR)
         supervisor.handle_signals()
         try:

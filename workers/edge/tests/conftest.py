@@ -18,9 +18,9 @@ from environments.services import environment_load
 from fixtures.definitions import load_definition
 from fixtures.stream_server import StreamServer
 from tracking.redis import redis_client
-from tracking.tests.factories import person
+from tracking.tests.factories import by_priority, person
 from workers import tasks
-from workers.edge import ingest
+from workers.edge import ingest, live_background
 
 CAMERAS = ("c01", "c02")
 
@@ -96,7 +96,7 @@ def streams(small_scene: Any, square: Environment) -> Iterator[Streams]:
 @pytest.fixture
 def ingesting(streams: Streams, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The ingest process, as a thread; it looks at the empty scene for one second only."""
-    monkeypatch.setattr(ingest, "FIRST_LOOK_S", 1.0)
+    monkeypatch.setattr(live_background, "FIRST_LOOK_S", 1.0)
     stopping = threading.Event()
 
     def run() -> None:
@@ -122,7 +122,7 @@ class Workers:
         """Run what waits now; how many messages there were."""
         done = 0
         for queue in self.QUEUES:
-            while raw := redis_client().rpop(queue):
+            while raw := next(filter(None, map(redis_client().rpop, by_priority(queue))), None):
                 message = json.loads(raw)
                 args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
                 task = tasks.prepare_task.app.tasks[message["headers"]["task"]]

@@ -16,6 +16,7 @@ from workers.tracking.cameras import (
     VISIBLE,
     CameraBank,
     hidden_shares,
+    rate_of,
     where_others_see,
 )
 from workers.tracking.settings import TrackerSettings
@@ -264,8 +265,7 @@ def test_boxes_of_somebody_else_do_not_make_it_noisy(bank):
 
 def rate(bank: CameraBank, camera: int, visible) -> np.ndarray:
     """How probably it finds people of whom these shares show."""
-    (result,) = bank.rate(np.array([camera]), np.array(visible, float)[None])
-    return result
+    return np.array([rate_of(share, bank.rates()[camera]) for share in visible])
 
 
 def test_before_anything_is_learned_the_usual_rates_hold(bank):

@@ -27,20 +27,26 @@ def taught(people: int = 20) -> Topology:
     return topology
 
 
+def expected(topology: Topology, left: list[str], entered: str, away_s: np.ndarray) -> np.ndarray:
+    """How much likelier people who left by these cameras are to enter by one of them than anybody is."""
+    (result,) = topology.log_ratio(left, [entered], away_s[None])
+    return result
+
+
 def test_before_anything_is_learned_every_way_is_as_good_as_any():
-    ratios = Topology(CAMERAS).log_ratio(["hall", "east"], "west", np.array([10.0, 300.0]))
+    ratios = expected(Topology(CAMERAS), ["hall", "east"], "west", np.array([10.0, 300.0]))
     assert ratios == pytest.approx([0.0, 0.0], abs=1e-9)
 
 
 def test_who_comes_when_people_usually_come_is_expected():
     topology = taught()
-    usual, late, soon = topology.log_ratio(["hall"] * 3, "east", np.array([12.0, 45.0, 4.0]))
+    usual, late, soon = expected(topology, ["hall"] * 3, "east", np.array([12.0, 45.0, 4.0]))
     assert usual > 1 > 0 > late
     assert soon < usual - 1
 
 
 def test_a_way_that_nobody_takes_is_not_expected():
-    from_hall, from_west = taught().log_ratio(["hall", "west"], "east", np.array([12.0, 12.0]))
+    from_hall, from_west = expected(taught(), ["hall", "west"], "east", np.array([12.0, 12.0]))
     assert from_hall > from_west + 1
 
 
@@ -48,16 +54,16 @@ def test_a_camera_that_overlooked_somebody_for_a_moment_teaches_nothing():
     topology = Topology(CAMERAS)
     topology.learn("hall", "hall", 0.5)
     assert topology.counts.sum() == 0
-    assert taught().log_ratio(["hall"], "east", np.array([0.5])) == [0.0]
+    assert expected(taught(), ["hall"], "east", np.array([0.5])) == [0.0]
 
 
 def test_what_is_learned_is_bounded_and_fades():
     topology = taught(20_000)
     assert topology.counts.sum() <= 201
-    assert np.abs(topology.log_ratio(["hall"] * 3, "east", np.array([3.0, 12.0, 1e6]))).max() <= LIMIT
+    assert np.abs(expected(topology, ["hall"] * 3, "east", np.array([3.0, 12.0, 1e6]))).max() <= LIMIT
     for _ in range(400):
         topology.learn("hall", "east", 30.0)
-    rebuilt, before = topology.log_ratio(["hall"] * 2, "east", np.array([30.0, 12.0]))
+    rebuilt, before = expected(topology, ["hall"] * 2, "east", np.array([30.0, 12.0]))
     assert rebuilt > before
 
 
@@ -66,7 +72,7 @@ def test_it_goes_on_from_its_state():
     other.restore(topology.to_state())
     away = np.array([5.0, 12.0, 100.0])
     assert np.array_equal(
-        other.log_ratio(["hall"] * 3, "east", away), topology.log_ratio(["hall"] * 3, "east", away)
+        expected(other, ["hall"] * 3, "east", away), expected(topology, ["hall"] * 3, "east", away)
     )
     other.learn("hall", "east", 12.0)
     assert other.counts.sum() == topology.counts.sum() + 1
@@ -131,7 +137,7 @@ class Corridors:
 def right(monkeypatch: pytest.MonkeyPatch, ways: bool) -> int:
     """Of 12 pairs of twins, how many are told apart."""
     if not ways:
-        monkeypatch.setattr(Topology, "log_ratio", lambda self, left, entered, away_s: np.zeros(len(left)))
+        monkeypatch.setattr(Topology, "log_ratio", lambda self, left, entered, away_s: np.zeros(away_s.shape))
     world, everybody = Corridors(), looks(62)
     world.teach(everybody[:40])
     return sum(world.twins(look) for look in everybody[40:52])

@@ -107,6 +107,8 @@ export class Api {
   task = (id) => this.#json(`/api/v1/processing-tasks/${encodeURIComponent(id)}/status`);
   startTask = (body) => this.#json("/api/v1/processing-tasks/start", { method: "POST", body });
   stopTask = (id) => this.#json(`/api/v1/processing-tasks/${encodeURIComponent(id)}/stop`, { method: "POST", body: {} });
+  pauseTask = (id) => this.#json(`/api/v1/processing-tasks/${encodeURIComponent(id)}/pause`, { method: "POST", body: {} });
+  resumeTask = (id) => this.#json(`/api/v1/processing-tasks/${encodeURIComponent(id)}/resume`, { method: "POST", body: {} });
 
   /** What a camera saw at a capture time (ISO), without boxes. */
   frame = (taskId, camera, at) =>

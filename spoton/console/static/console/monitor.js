@@ -93,6 +93,8 @@ class Monitor {
     this.total = h("strong", { class: "mono" }, "0");
     this.stopButton = this.environment.mayControl
       ? h("button", { class: "button danger small stop", type: "button", onclick: () => this.stop() }, icon("stop", "small"), "Stop") : null;
+    this.pauseButton = this.environment.mayControl
+      ? h("button", { class: "button small pause", type: "button", onclick: () => this.pause() }, icon("pause", "small"), "Pause") : null;
     this.again = h("a", { class: "button small", href: `#/e/${encodeURIComponent(this.environment.id)}`, hidden: true }, icon("back", "small"), this.environment.mayControl ? "New run" : "Back");
     this.notices = new NoticeBox({ class: "run-notices" });
     this.grid = h("div", { class: "camera-grid", data: { count: this.views.size } }, [...this.views.values()].map((view) => view.element));
@@ -102,7 +104,7 @@ class Monitor {
       h("div", { class: "run-bar" }, this.state, this.mode,
         h("div", { class: "run-clock" }, icon("clock", "small"), this.time, this.date),
         h("div", { class: "run-total", title: "People in view now" }, icon("people", "small"), this.total, h("span", { class: "soft" }, "in view")),
-        this.again, this.stopButton),
+        this.again, this.pauseButton, this.stopButton),
       this.notices.element,
       h("div", { class: "run-body" },
         h("section", { class: "run-cameras", "aria-label": "Cameras" }, this.grid, this.details.element),
@@ -145,6 +147,19 @@ class Monitor {
     fill(this.stopButton, icon("stop", "small"), "Stop");
   }
 
+  /** Pause, or go on. */
+  async pause() {
+    const { task_id: id, status } = this.feed.task;
+    const paused = status === "PAUSED";
+    this.pauseButton.disabled = true;
+    try {
+      this.showTask(await (paused ? this.api.resumeTask(id) : this.api.pauseTask(id)));
+    } catch (error) {
+      this.notices.show(`pause-${error.code}`, () => notice("bad", `The run was not ${paused ? "resumed" : "paused"}. ${error.message}`));
+    }
+    this.pauseButton.disabled = false;
+  }
+
   showTask(task) {
     const [word, tone] = statusOf(task);
     const running = RUNNING.has(task.status);
@@ -154,6 +169,11 @@ class Monitor {
       fill(this.state, h("span", { class: "dot" }), task.mode === "live" && task.status === "PROCESSING" ? "Live" : word);
       announce(task.status === "FAILED" ? `Run failed. ${task.error?.message ?? ""}` : `Run: ${word}`);
       if (this.stopButton) this.stopButton.hidden = !running;
+      if (this.pauseButton) {
+        const paused = task.status === "PAUSED";
+        this.pauseButton.hidden = !paused && task.status !== "PROCESSING";
+        fill(this.pauseButton, icon(paused ? "play" : "pause", "small"), paused ? "Resume" : "Pause");
+      }
       this.again.hidden = running;
       this.#showOutcome(task);
       this.#setWaiting(task);

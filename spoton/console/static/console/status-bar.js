@@ -33,7 +33,9 @@ export class StatusBar {
     setText(this.fps, task.frames_per_second ? `${fixed(task.frames_per_second)} fps` : "–");
     setText(this.lag, task.lag_s === null || task.lag_s === undefined ? "–" : `${fixed(task.lag_s)} s`);
     const dropped = droppedBy(task);
-    setText(this.drops, dropped.toLocaleString("en"));
+    // pictures are smaller, or instants left out, until the machine keeps up again
+    const reduced = task.degradation ? ` · reduced ${"↓".repeat(task.degradation)}` : "";
+    setText(this.drops, dropped.toLocaleString("en") + reduced);
     this.drops.classList.toggle("warn-text", dropped > 0);
     setText(this.batches, task.batches?.total ? `${task.batches.done} / ${task.batches.total}` : String(task.batches?.done ?? "–"));
     const known = typeof task.progress === "number";

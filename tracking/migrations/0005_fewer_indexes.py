@@ -32,7 +32,7 @@ def unindexed(model, field, to, related_name):
 class Migration(migrations.Migration):
     dependencies = [
         ("environments", "0001_initial"),
-        ("tracking", "0003_reidentification"),
+        ("tracking", "0004_steering"),
     ]
     operations = [
         # not by AlterField itself: it would take the foreign keys away and check all rows anew

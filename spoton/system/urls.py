@@ -1,0 +1,12 @@
+"""Routes of the running system, below /api/v1/."""
+
+from django.urls import path
+
+from spoton.system import views
+
+app_name = "system"
+urlpatterns = [
+    path("system/status", views.SystemStatusView.as_view(), name="status"),
+    path("system/performance", views.PerformanceView.as_view(), name="performance"),
+    path("system/cameras/status", views.CamerasStatusView.as_view(), name="cameras-status"),
+]
