@@ -127,7 +127,7 @@ def _batch(task: ProcessingTask, instants: int) -> BatchTracks:
                 )
             batch.positions.append((instant, time_s, person, x, y, 0.5, -0.5, 0.1))
     last = first + (instants - 1) / FPS
-    batch.persons = [_Seen(n, first, last, rng.normal(size=DIMENSION)) for n in range(PEOPLE)]
+    batch.persons = batch.looks = [_Seen(n, first, last, rng.normal(size=DIMENSION)) for n in range(PEOPLE)]
     return batch
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from workers.associate import associate
+from workers.associate import associate, tracker_for
 from workers.batches import FrameBatch
 from workers.benchmark.crowd import FPS, SIZE, START_S, Crowd, around
 from workers.benchmark.networks import write_yolox_nano
@@ -168,11 +168,12 @@ class _MeasuredEmbedder:
 def _run(scene: _Scene, detector: MeasuredYolo, batches: int, batch: int) -> list[dict[str, float]]:
     """Per batch but the first: seconds of processor time per frame by part, and persons per frame."""
     frames: list[BatchFrame] = []
-    perceiver, state = _MeasuredPerceiver(detector, frames), None
+    perceiver = _MeasuredPerceiver(detector, frames)
     plan = [
         {"camera": v.camera, "image_size": list(v.image_size), "calibration": v.model.to_mapping()}
         for v in scene.views
     ]
+    tracker = tracker_for(plan, None)
     runs = []
     for number in range(batches):
         instants, blobs = range(number * batch, (number + 1) * batch), []
@@ -197,9 +198,9 @@ def _run(scene: _Scene, detector: MeasuredYolo, batches: int, batch: int) -> lis
         begun = time.process_time()
         times = [START_S + i / FPS for i in instants]
         done = associate(
-            cameras=plan, state=state, observations=blobs, instants=list(instants), times_s=times, last=False
+            tracker=tracker, observations=blobs, instants=list(instants), times_s=times, last=False
         )
-        state = done.state
+        done.state()
         spent["associate"] = time.process_time() - begun
         runs.append({name: value / (batch * len(scene.views)) for name, value in spent.items()})
     return runs[1:]
