@@ -2,6 +2,8 @@
 
 Frames of reference: image points are pixels, origin top left, x right, y down. Map points are metres on the
 ground plane (X, Y), heights are metres above it (Z up, ground Z = 0).
+
+What maps points follows its input: arrays of NumPy, CuPy or PyTorch give arrays of the same library and device.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from calibration.arrays import beside, float_rows
 from calibration.homography import apply_homography, check_homography, projection_from_homography
 
 
@@ -118,9 +121,9 @@ class CameraModel:
 
     def to_map(self, points_px: np.ndarray) -> np.ndarray:
         """(n, 2) ground points in pixels to (n, 2) metres; points on or above the horizon give NaN."""
-        points_px = np.asarray(points_px, float).reshape(-1, 2)
+        _, points_px = float_rows(points_px, 2)
         positions, w = apply_homography(self.image_to_map, points_px)
-        positions[w * self._front_sign() <= 1e-9 * np.abs(self.image_to_map).max()] = np.nan
+        positions[w * self._front_sign() <= 1e-9 * float(np.abs(self.image_to_map).max())] = np.nan
         return positions
 
     def to_image(self, positions_m: np.ndarray, height_m: float | np.ndarray = 0.0) -> np.ndarray:
@@ -129,16 +132,16 @@ class CameraModel:
         Raises:
             InvalidCalibrationError: a height other than 0 with a camera known by homography alone.
         """
-        positions_m = np.asarray(positions_m, float).reshape(-1, 2)
+        xp, positions_m = float_rows(positions_m, 2)
         if self.projection is None:
-            if np.any(np.asarray(height_m) != 0):
+            if xp.any(beside(height_m, positions_m) != 0):
                 raise InvalidCalibrationError("heights need a full camera matrix")
             pixels, w = apply_homography(self.map_to_image, positions_m)
             # positive w is in front by the sign that the image's own lower centre has
             pixels[w * self.depth_sign() <= 0] = np.nan
             return pixels
-        P = self.projection
-        z = np.broadcast_to(np.asarray(height_m, float), len(positions_m))
+        P = beside(self.projection, positions_m)
+        z = xp.broadcast_to(beside(height_m, positions_m), (len(positions_m),))
         homogeneous = positions_m @ P[:, :2].T + z[:, None] * P[:, 2] + P[:, 3]
         w = homogeneous[:, 2]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -148,8 +151,8 @@ class CameraModel:
 
     def jacobian_to_map(self, points_px: np.ndarray) -> np.ndarray:
         """(n, 2, 2) derivative of `to_map`, metres per pixel, at (n, 2) pixels."""
-        points_px = np.asarray(points_px, float).reshape(-1, 2)
-        H = self.image_to_map
+        _, points_px = float_rows(points_px, 2)
+        H = beside(self.image_to_map, points_px)
         homogeneous = points_px @ H[:, :2].T + H[:, 2]
         with np.errstate(divide="ignore", invalid="ignore"):
             w = homogeneous[:, 2:3, None]
@@ -168,12 +171,12 @@ class CameraModel:
         Returns:
             (n, 2) metres and (n, 2, 2) square metres.
         """
-        points_px = np.asarray(points_px, float).reshape(-1, 2)
-        sigma = np.asarray(sigma_px, float)
+        xp, points_px = float_rows(points_px, 2)
+        sigma = beside(sigma_px, points_px)
         if sigma.ndim < 2:
-            sigma = np.broadcast_to(sigma.reshape(-1, 1), (len(points_px), 2))
+            sigma = xp.broadcast_to(xp.reshape(sigma, (-1, 1)), (len(points_px), 2))
         J = self.jacobian_to_map(points_px)
-        covariance = np.einsum("nij,nj,nkj->nik", J, sigma**2, J)
+        covariance = xp.einsum("nij,nj,nkj->nik", J, sigma**2, J)
         return self.to_map(points_px), covariance
 
     def person_boxes(

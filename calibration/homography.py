@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from calibration.arrays import beside
+
 
 def check_homography(H: np.ndarray) -> np.ndarray:
     """Return `H` as float64 if it is a usable homography.
@@ -23,7 +25,8 @@ def check_homography(H: np.ndarray) -> np.ndarray:
 
 
 def apply_homography(H: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 2) points through `H`: (n, 2) results and the (n,) third homogeneous coordinate."""
+    """(n, 2) points through `H`: (n, 2) results and the (n,) third homogeneous coordinate, where `points` lie."""
+    H = beside(H, points)
     homogeneous = points @ H[:, :2].T + H[:, 2]
     w = homogeneous[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -164,14 +164,20 @@ class Appearance(models.Model):
 
 
 class Detection(models.Model):
-    """A person's box in one camera at one instant. Time series."""
+    """A person's box in one camera at one instant. Time series.
+
+    Every index costs time for every row: foreign keys have none of their own where another begins with them, and
+    nothing asks for a camera's rows of all tasks (but the deletion of a camera, which may take a while).
+    """
 
     pk = models.CompositePrimaryKey("task_id", "captured_at", "camera_id", "track_id")
-    task = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="detections")
+    task = models.ForeignKey(
+        ProcessingTask, on_delete=models.CASCADE, db_index=False, related_name="detections"
+    )
     captured_at = models.DateTimeField(help_text="Capture time of this camera's frame.")
-    camera = models.ForeignKey(Camera, on_delete=models.CASCADE, related_name="+")
+    camera = models.ForeignKey(Camera, on_delete=models.CASCADE, db_index=False, related_name="+")
     track_id = models.IntegerField(help_text="Unique within the task and camera.")
-    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="detections")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, db_index=False, related_name="detections")
     origin_id = models.UUIDField(null=True, help_text=ORIGIN_IF_OTHER)
     instant = models.IntegerField(help_text="Number of the synchronised instant within the task.")
     frame = models.IntegerField(help_text="Presentation index within the source.")
@@ -194,9 +200,11 @@ class Position(models.Model):
     """A person's position on the map at one instant, from all cameras, as it was known then. Time series."""
 
     pk = models.CompositePrimaryKey("task_id", "captured_at", "person_id")
-    task = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="positions")
+    task = models.ForeignKey(
+        ProcessingTask, on_delete=models.CASCADE, db_index=False, related_name="positions"
+    )
     captured_at = models.DateTimeField()
-    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="positions")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, db_index=False, related_name="positions")
     origin_id = models.UUIDField(null=True, help_text=ORIGIN_IF_OTHER)
     instant = models.IntegerField()
     x_m = models.FloatField()

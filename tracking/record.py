@@ -7,7 +7,7 @@ person whose id the engine gave. What it has revised since is renamed (`tracking
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -109,64 +109,66 @@ def identities(task: ProcessingTask, rows: TrackRows) -> Identities:
     return Identities(task, numbers | {row[2] for row in rows.positions})
 
 
-_DETECTION = [
-    "task_id",
-    "captured_at",
-    "camera_id",
-    "track_id",
-    "person_id",
-    "origin_id",
-    "instant",
-    "frame",
-    "x1",
-    "y1",
-    "x2",
-    "y2",
-    "confidence",
-    "map_x",
-    "map_y",
-]
-_POSITION = [
-    "task_id",
-    "captured_at",
-    "person_id",
-    "origin_id",
-    "instant",
-    "x_m",
-    "y_m",
-    "vx_m_s",
-    "vy_m_s",
-    "sigma_m",
-]
+# columns and their types, which binary COPY does not convert
+_DETECTION = {
+    "task_id": "uuid",
+    "captured_at": "timestamptz",
+    "camera_id": "int8",
+    "track_id": "int4",
+    "person_id": "uuid",
+    "origin_id": "uuid",
+    "instant": "int4",
+    "frame": "int4",
+    **dict.fromkeys(("x1", "y1", "x2", "y2", "confidence", "map_x", "map_y"), "float8"),
+}
+_POSITION = {
+    "task_id": "uuid",
+    "captured_at": "timestamptz",
+    "person_id": "uuid",
+    "origin_id": "uuid",
+    "instant": "int4",
+    **dict.fromkeys(("x_m", "y_m", "vx_m_s", "vy_m_s", "sigma_m"), "float8"),
+}
+
+
+class _Moments(dict[float, datetime]):
+    """UNIX seconds as datetimes; many rows share one moment."""
+
+    def __missing__(self, seconds: float) -> datetime:
+        self[seconds] = moment = utc(seconds)
+        return moment
 
 
 def _detections(
     task: ProcessingTask, rows: Iterable[tuple], who: Identities, camera_ids: dict[str, int]
 ) -> Iterable[tuple]:
+    moments = _Moments()
     for instant, frame, captured_at, camera, track_id, number, box, score, position in rows:
         x, y = position if position is not None else (None, None)
         person, origin = who.person(number, captured_at), who.origins[number]
         yield (
-            task.pk, utc(captured_at), camera_ids[camera], track_id, person, _if_other(origin, person), instant, frame,
-            *box, score, x, y,
+            task.pk, moments[captured_at], camera_ids[camera], track_id, person, _if_other(origin, person), instant,
+            frame, *box, score, x, y,
         )  # fmt: skip
 
 
 def _positions(
     task: ProcessingTask, rows: Iterable[tuple], who: Identities, *, spare: bool = False
 ) -> Iterable[tuple]:
+    moments = _Moments()
     for instant, time_s, number, x, y, vx, vy, sigma in rows:
         person, origin = who.person(number, time_s), who.origins[number]
         origin = origin if spare else _if_other(origin, person)
-        yield task.pk, utc(time_s), person, origin, instant, x, y, vx, vy, sigma
+        yield task.pk, moments[time_s], person, origin, instant, x, y, vx, vy, sigma
 
 
 def _if_other(origin: UUID, person: UUID) -> UUID | None:
     return None if origin == person else origin
 
 
-def _copy(cursor: Any, table: str, columns: Sequence[str], rows: Iterable[tuple]) -> None:
-    with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+def _copy(cursor: Any, table: str, columns: Mapping[str, str], rows: Iterable[tuple]) -> None:
+    with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(list(columns.values()))
         for row in rows:
             copy.write_row(row)
 

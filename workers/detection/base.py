@@ -32,18 +32,22 @@ class ViewContext:
     background: BackgroundModel | None
 
 
-def letterbox(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
-    """The image scaled to fit into `size` (width, height), at the top left, the rest grey; and the scale.
+def letterbox(image: np.ndarray, planes: np.ndarray) -> float:
+    """Scale the image to fit into `planes`, at the top left, the rest grey; the scale.
 
     Args:
         image: uint8 BGR (height, width, 3).
+        planes: floating point (3, height, width), blue, green, red: overwritten.
     """
-    height, width = image.shape[:2]
-    scale = min(size[0] / width, size[1] / height)
+    (height, width), (rows, columns) = image.shape[:2], planes.shape[1:]
+    scale = min(columns / width, rows / height)
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
-    canvas = np.full((size[1], size[0], 3), PAD_GREY, np.uint8)
-    canvas[: fitted[1], : fitted[0]] = cv2.resize(image, fitted, interpolation=cv2.INTER_LINEAR)
-    return canvas, scale
+    small = cv2.resize(image, fitted, interpolation=cv2.INTER_LINEAR)
+    for plane, channel in zip(planes, cv2.split(small), strict=True):
+        plane[: fitted[1], : fitted[0]] = channel
+    planes[:, fitted[1] :] = PAD_GREY
+    planes[:, : fitted[1], fitted[0] :] = PAD_GREY
+    return scale
 
 
 def select_persons(
@@ -77,20 +81,23 @@ def non_maximum_suppression(boxes_px: np.ndarray, iou: float) -> np.ndarray:
     Args:
         boxes_px: (n, 4) xyxy, best first.
     """
-    overlaps = pairwise_iou(boxes_px, boxes_px) > iou
+    apart = pairwise_iou(boxes_px, boxes_px) <= iou
     alive = np.ones(len(boxes_px), bool)
+    keep = []
     for i in range(len(boxes_px)):
         if alive[i]:
-            alive[i + 1 :] &= ~overlaps[i, i + 1 :]
-    return np.flatnonzero(alive)
+            keep.append(i)
+            alive &= apart[i]
+    return np.array(keep, np.int64)
 
 
 def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(n, m) intersection over union of (n, 4) and (m, 4) xyxy boxes; 0 for boxes without area."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(2)
-    area_a, area_b = (np.clip(x[:, 2:] - x[:, :2], 0, None).prod(1) for x in (a, b))
+    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a.T[..., None], b.T
+    width = np.maximum(np.minimum(ax2, bx2) - np.maximum(ax1, bx1), 0)
+    height = np.maximum(np.minimum(ay2, by2) - np.maximum(ay1, by1), 0)
+    shared = width * height
+    area_a, area_b = (np.maximum(x[:, 2] - x[:, 0], 0) * np.maximum(x[:, 3] - x[:, 1], 0) for x in (a, b))
     union = area_a[:, None] + area_b[None] - shared
     return np.where(union > 0, shared / np.where(union > 0, union, 1), 0)
 

@@ -50,6 +50,7 @@ class YoloDetector:
         """
         self._path = Path(path)
         self._score_threshold, self._nms_iou = score_threshold, nms_iou
+        self._data = np.empty(0)
         self._session = open_onnx(self._path, providers, threads)
         self._read_input()
         self._recognise_head()
@@ -60,39 +61,44 @@ class YoloDetector:
         return self.batches.run(images, self._detect_batch)
 
     def _detect_batch(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        fitted = [letterbox(image, self._size) for image in images]
-        boxes, scores = self._predict(np.stack([canvas for canvas, _ in fitted]))
+        data, scales = self._fit(images)
         return [
             select_persons(
-                boxes[i] / scale,
-                scores[i],
-                (images[i].shape[1], images[i].shape[0]),
+                *self._persons(output, scale),
+                (image.shape[1], image.shape[0]),
                 score_threshold=self._score_threshold,
                 nms_iou=self._nms_iou,
             )
-            for i, (_, scale) in enumerate(fitted)
+            for image, output, scale in zip(images, self._run(data), scales, strict=True)
         ]
 
-    def _predict(self, canvases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(b, anchors, 4) xyxy in input pixels and (b, anchors) person scores of (b, h, w, 3) uint8 BGR."""
-        output = self._run(canvases)
-        scores = (
-            output[..., 4 + PERSON] if self._head == "yolov8" else output[..., 4] * output[..., 5 + PERSON]
-        )
-        centre, size = output[..., :2], output[..., 2:4]
+    def _fit(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, list[float]]:
+        """(b, 3, h, w) input of the network for uint8 BGR images, and their scales."""
+        if len(self._data) < len(images):
+            # kept: memory that is new costs more than the pixels that are written to it
+            self._data = np.empty((len(images), 3, self._size[1], self._size[0]), self._dtype)
+        data = self._data[: len(images)]
+        scales = [letterbox(image, planes) for image, planes in zip(images, data, strict=True)]
+        if self._head == "yolov8":
+            data = np.ascontiguousarray(data[:, ::-1]) / self._dtype(255)
+        return data, scales
+
+    def _persons(self, output: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 4) xyxy in pixels of the image and (n,) scores above the threshold of (anchors, channels)."""
+        scores = output[:, 4 + PERSON] if self._head == "yolov8" else output[:, 4] * output[:, 5 + PERSON]
+        # few anchors are above the threshold: only theirs are worked out
+        found = np.flatnonzero(scores >= self._score_threshold)
+        centre, size = output[found, :2], output[found, 2:4]
         if self._grid is not None:
             # raw YOLOX: centres are offsets within grid cells, sizes logarithms, both in units of the stride
             cells, strides = self._grid
-            centre = (centre + cells) * strides
-            size = np.exp(np.minimum(size, 20)) * strides  # no overflow to infinity from a wild logit
-        return np.concatenate([centre - size / 2, centre + size / 2], axis=-1), scores
+            centre = (centre + cells[found]) * strides[found]
+            size = np.exp(np.minimum(size, 20)) * strides[found]  # no overflow to infinity from a wild logit
+        return np.concatenate([centre - size / 2, centre + size / 2], axis=-1) / scale, scores[found]
 
-    def _run(self, canvases: np.ndarray) -> np.ndarray:
+    def _run(self, data: np.ndarray) -> np.ndarray:
         """The network's output as float32 (b, anchors, channels)."""
-        if self._head == "yolov8":
-            canvases = canvases[..., ::-1].astype(np.float32) / 255
-        data = np.ascontiguousarray(canvases.transpose(0, 3, 1, 2), self._dtype)
-        output = self._session.run([self._session.get_outputs()[0].name], {self._input: data})[0]
+        output = self._session.run([self._output], {self._input: data})[0]
         output = np.asarray(output, np.float32)
         return output.transpose(0, 2, 1) if self._channels_first else output
 
@@ -110,6 +116,7 @@ class YoloDetector:
         if entry.type not in types:
             raise EngineError(f"{self._path}: input {entry.name} is {entry.type}, expected floating point")
         height, width = (n if isinstance(n, int) and n > 0 else DEFAULT_SIZE for n in shape[2:])
+        self._output = self._session.get_outputs()[0].name
         self._input, self._dtype, self._size = entry.name, types[entry.type], (width, height)
         self._batch_is_free = not isinstance(shape[0], int)
 
@@ -117,7 +124,7 @@ class YoloDetector:
         """Runs the network once on grey and tells its family by the output's shape."""
         self._head, self._channels_first, self._grid = "yolox", False, None
         width, height = self._size
-        output = self._run(np.full((1, height, width, 3), PAD_GREY, np.uint8))
+        output = self._run(self._fit([np.full((height, width, 3), PAD_GREY, np.uint8)])[0])
         grids = {len(cells): (cells, strides) for cells, strides in map(self._make_grid, STRIDES)}
         if output.ndim == 3 and output.shape[2] in grids and output.shape[1] not in grids:
             # channels before anchors: only YOLOv8 and its successors write them so

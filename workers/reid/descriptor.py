@@ -51,15 +51,17 @@ class DescriptorEmbedder:
         crops = crop_persons(image, boxes_px, CROP_SIZE)
         if not len(crops):
             return np.empty((0, self.dimension), np.float32)
-        crops = np.take_along_axis(_correction_of(image)[None, None], crops.astype(np.intp), axis=2)
+        width, height = CROP_SIZE
+        rows = cv2.LUT(crops.reshape(-1, width, 3), _correction_of(image)[None])
+        crops = rows.reshape(-1, height, width, 3)
         features = [self._colours(crops), TEXTURE_WEIGHT * self._texture(crops)]
         return unit_rows(np.concatenate([each.reshape(len(crops), -1) for each in features], axis=1))
 
     def _colours(self, crops: np.ndarray) -> np.ndarray:
         """(n, parts, colour bins), each part's mean taken out so that unlike clothes are near 0."""
-        level = crops.astype(np.int32) * TABLE_LEVELS >> 8
-        entry = (level[..., 0] * TABLE_LEVELS + level[..., 1]) * TABLE_LEVELS + level[..., 2]
-        counts = self._part_weights @ self._soft_bins[entry.reshape(len(crops), -1)]
+        level = crops // (256 // TABLE_LEVELS)
+        entry = level.reshape(-1, 3) @ np.array([TABLE_LEVELS**2, TABLE_LEVELS, 1], np.int16)
+        counts = self._part_weights @ self._soft_bins.take(entry.reshape(len(crops), -1), axis=0)
         counts **= POWER
         counts /= np.linalg.norm(counts, axis=2, keepdims=True)
         return counts - counts.mean(2, keepdims=True)
@@ -81,7 +83,10 @@ class DescriptorEmbedder:
 
 def _correction_of(image: np.ndarray) -> np.ndarray:
     """(256, 3) uint8 table that takes out the colour cast and exposure that an image's average shows."""
-    mean = np.maximum(cv2.mean(np.ascontiguousarray(image[::4, ::4]))[:3], 1.0)
+    height, width = image.shape[:2]
+    # every fourth pixel of every fourth row
+    sample = cv2.resize(image, (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_NEAREST)
+    mean = np.maximum(cv2.mean(sample)[:3], 1.0)
     gains = (mean.mean() / mean) ** CAST_CORRECTION * MEAN_LEVEL / mean.mean()
     return np.clip(np.arange(256)[:, None] * np.clip(gains, *GAIN_LIMITS), 0, 255).astype(np.uint8)
 

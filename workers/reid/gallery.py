@@ -7,16 +7,23 @@ from collections.abc import Sequence
 import faiss
 import numpy as np
 
+from workers.reid.codes import CodedVectors
+
 # the index is built anew when more than this many keys, and this share of all, have changed since
 FEW_CHANGES, MANY_CHANGES = 64, 0.125
+# with more keys than this, codes are compared first: one exact pass would take longer than a millisecond on one core
+EXACT_UP_TO = 4096
+# so many times as many as are wanted are compared exactly then
+CANDIDATES, FEWEST_CANDIDATES = 4, 256
 
 
 class Gallery:
-    """Unit vectors under integer keys, exact inner-product search, the GPU's index where one is present.
+    """Unit vectors under integer keys, searched by inner product; on the GPU where FAISS has one.
 
-    Exact, because a missed identity is worse than a millisecond: 100,000 vectors of 512 take about 200 MB. A FAISS
-    index cannot change a vector in place, so changes are kept beside it and worked in now and then: however many keys
-    there are, a change costs nothing and a search one pass over the vectors.
+    Up to `EXACT_UP_TO` keys, and on a GPU, the search is exact. A FAISS index cannot change a vector in place, so
+    changes are kept beside it and worked in now and then: a change costs nothing and a search one pass over the
+    vectors. With more keys on a CPU, short codes choose whom to compare exactly. What is found is a function of what is
+    in the gallery, never of the order in which it came.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -25,6 +32,8 @@ class Gallery:
         # keys whose vector in the index is out of date, or that are not in it
         self._changed: set[int] = set()
         self._index = self._empty()
+        # while there are many
+        self._coded: CodedVectors | None = None
 
     def _empty(self) -> faiss.IndexIDMap:
         index = faiss.IndexFlatIP(self.dimension)
@@ -59,8 +68,12 @@ class Gallery:
         most = min(most, len(self))
         if most == 0:
             return np.empty((len(vectors), 0), np.int64), np.empty((len(vectors), 0), np.float32)
-        self._refresh()
         vectors = np.ascontiguousarray(vectors, np.float32)
+        if len(self) > EXACT_UP_TO and faiss_gpus() == 0:
+            return self._search_coded(vectors, most)
+        if self._coded is not None:
+            self._coded, self._changed = None, set(self._rows)
+        self._refresh()
         stale = np.array(sorted(self._changed), np.int64)
         wanted = min(most + len(stale), int(self._index.ntotal))
         if wanted:
@@ -78,6 +91,36 @@ class Gallery:
             keys = np.concatenate([keys, np.tile(np.array(fresh, np.int64), (len(vectors), 1))], axis=1)
         order = np.argsort(-similarities, axis=1, kind="stable")[:, :most]
         return np.take_along_axis(keys, order, 1), np.take_along_axis(similarities, order, 1)
+
+    def _search_coded(self, vectors: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+        coded = self._follow()
+        keys, similarities = (
+            np.empty((len(vectors), most), np.int64),
+            np.empty((len(vectors), most), np.float32),
+        )
+        for row, vector in enumerate(vectors):
+            found, alike = coded.near(vector, max(CANDIDATES * most, FEWEST_CANDIDATES))
+            if len(found) < most:
+                # many are as near as the last: codes do not tell them apart
+                found, alike = coded.all(vector)
+            order = np.argsort(-alike, kind="stable")[:most]
+            keys[row], similarities[row] = found[order], alike[order]
+        return keys, similarities
+
+    def _follow(self) -> CodedVectors:
+        """The codes of everybody."""
+        if self._coded is None:
+            self._coded, self._index = CodedVectors(self.dimension), self._empty()
+            self._changed = set(self._rows)
+        changed = sorted(self._changed)
+        present = [key for key in changed if key in self._rows]
+        for key in changed:
+            if key not in self._rows:
+                self._coded.remove(key)
+        if present:
+            self._coded.add(np.array(present, np.int64), np.stack([self._rows[key] for key in present]))
+        self._changed.clear()
+        return self._coded
 
     def _refresh(self) -> None:
         if len(self._changed) <= max(FEW_CHANGES, MANY_CHANGES * len(self)):

@@ -17,9 +17,9 @@ from workers.detection.base import letterbox, non_maximum_suppression, pairwise_
 )
 def test_letterbox_keeps_proportions_and_pads_right_and_below(size, fitted, scale):
     image = np.full((size[1], size[0], 3), 255, np.uint8)
-    canvas, found_scale = letterbox(image, (64, 64))
-    assert found_scale == pytest.approx(scale)
-    assert canvas.shape == (64, 64, 3)
+    planes = np.full((3, 64, 64), np.nan, np.float32)
+    assert letterbox(image, planes) == pytest.approx(scale)
+    canvas = planes.transpose(1, 2, 0)
     white = np.zeros((64, 64), bool)
     white[: fitted[1], : fitted[0]] = True
     assert (canvas[white] == 255).all()

@@ -1,0 +1,39 @@
+"""`manage.py benchmark`: how fast SpotOn is on this machine."""
+
+import sys
+from argparse import ArgumentParser
+
+from django.core.management import BaseCommand, CommandError
+from rich.console import Console
+
+from spoton.benchmark.pacing import pacing
+from spoton.benchmark.recording import recording
+from workers.benchmark.command import BENCHMARKS, Options, add_arguments, run
+from workers.benchmark.report import write_json
+from workers.types import EngineError
+
+PRODUCT = {
+    "recording": lambda options: recording((10, 100) if options.quick else (10, 100, 1000)),
+    "pacing": lambda options: pacing(seconds=8.0, repeats=1) if options.quick else pacing(),
+}
+ALL = {**BENCHMARKS, **PRODUCT}
+
+
+class Command(BaseCommand):
+    help = (
+        "Measures the engine, as `python -m workers.benchmark` does, and what needs the product, in a database and "
+        "with workers of its own."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_arguments(parser, list(ALL))
+
+    def handle(self, *, names: list[str], **given: object) -> None:
+        options = Options(given["quick"], given["models_dir"], given["video"], given["truth"])
+        try:
+            reports = run(names, ALL, options, Console(width=None if sys.stdout.isatty() else 120))
+        except EngineError as error:
+            raise CommandError(str(error)) from error
+        if given["json"]:
+            write_json(given["json"], reports)

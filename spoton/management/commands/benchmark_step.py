@@ -1,0 +1,30 @@
+"""`manage.py benchmark_step`: one step of a benchmark where services and workers run already; used by `benchmark`."""
+
+import json
+from argparse import ArgumentParser
+
+from django.core.management import BaseCommand, CommandError
+
+from spoton.benchmark import pacing, recording
+from workers.types import EngineError
+
+
+class Command(BaseCommand):
+    help = "Runs one step of a benchmark and prints its result as JSON."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("step", choices=(*pacing.STEPS, "recording"))
+        parser.add_argument("--seconds", type=float, default=30.0)
+        parser.add_argument("--detector", default="motion")
+        parser.add_argument("--instants", type=int, nargs="+", default=[10, 100, 1000])
+
+    def handle(
+        self, *, step: str, seconds: float, detector: str, instants: list[int], **options: object
+    ) -> None:
+        try:
+            measure = pacing.STEPS.get(step)
+            result = measure(seconds, detector) if measure else recording.rows(instants)
+        except EngineError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(json.dumps(result))

@@ -1,0 +1,34 @@
+"""The product's benchmarks measure what they say, with small sizes."""
+
+from __future__ import annotations
+
+import pytest
+
+from spoton.benchmark.recording import _batch, _bulk_create, _task, rows
+from tracking.models import Appearance, Detection, Person, Position
+from tracking.record import record_tracks
+
+
+@pytest.mark.django_db
+def test_recording_leaves_nothing_behind():
+    (row,) = rows(instants=(2,), repeats=1)
+    assert row["rows"] == 2 * (4 * 10 + 10)
+    assert row["times as fast"] > 0
+    assert not Detection.objects.exists()
+    assert not Person.objects.exists()
+
+
+@pytest.mark.django_db
+def test_both_ways_of_recording_write_the_same_rows():
+    def written() -> list:
+        return [
+            list(model.objects.order_by("pk").values_list()) for model in (Person, Detection, Position)
+        ] + [list(Appearance.objects.order_by("origin_id").values_list("person_id", "weight", "seen_at"))]
+
+    task = _task()
+    batch = _batch(task, 2)
+    record_tracks(task=task, rows=batch)
+    copied = written()
+    Person.objects.all().delete()
+    _bulk_create(task, batch)
+    assert written() == copied
