@@ -311,18 +311,18 @@ def test_observations_are_complete_when_every_camera_has_delivered(task):
 def test_only_one_worker_perceives_a_batch(task):
     """A redelivered message is its first receiver's; a duplicate waits until the lease has ended."""
     place = {"task_id": str(task.pk), "number": 0, "cameras": ["c01", "c02"]}
-    assert observations.lease(**place, owner="message 1") == ["c01", "c02"]
-    assert observations.lease(**place, owner="message 2") == []
-    assert observations.lease(**place, owner="message 1") == ["c01", "c02"]
+    assert observations.lease(**place, owner="message-1") == ["c01", "c02"]
+    assert observations.lease(**place, owner="message-2") == []
+    assert observations.lease(**place, owner="message-1") == ["c01", "c02"]
     observations.end_lease(**{**place, "cameras": ["c02"]})
-    assert observations.lease(**place, owner="message 2") == ["c02"]
+    assert observations.lease(**place, owner="message-2") == ["c02"]
 
 
 def test_what_was_perceived_is_not_perceived_again(task):
     place = {"task_id": str(task.pk), "number": 0}
-    observations.lease(**place, cameras=["c01"], owner="message 1")
+    observations.lease(**place, cameras=["c01"], owner="message-1")
     observations.store(**place, data={"c01": b"one"})
-    assert observations.lease(**place, cameras=["c01", "c02"], owner="message 2") == ["c02"]
+    assert observations.lease(**place, cameras=["c01", "c02"], owner="message-2") == ["c02"]
     assert observations.leased(task_id=str(task.pk), pairs=[(0, "c01"), (0, "c02")]) == {(0, "c02")}
 
 
