@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from environments.errors import DomainError
 from tracking import services
+from tracking.coverage import coverage
 from tracking.models import Person, PersonChange, PersonFeedback, ProcessingTask
 
 
@@ -43,7 +44,8 @@ class ProcessingTaskAdmin(ReadOnlyAdmin):
     def progress(self, task: ProcessingTask) -> str:
         if not task.batches_total:
             return f"{task.batches_done} batches"
-        return f"{100 * task.batches_done // task.batches_total} %"
+        covered = coverage(task)
+        return f"{100 * covered.count(task.batches_done) // max(1, covered.count())} %"
 
     @admin.action(description="Stop the selected tasks", permissions=["view"])
     def stop(self, request: HttpRequest, queryset) -> None:

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from django.db import connection, transaction
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from tracking import metrics, observations, placement, publish, schedule, tracing
+from tracking.coverage import coverage
 from tracking.log_context import bind, log_context
 from tracking.models import Batch, Checkpoint, ProcessingTask
 from tracking.planning import batch_instants, instant_time
@@ -183,7 +185,7 @@ def _batch_input(task: ProcessingTask, number: int, blobs: list[bytes]) -> Batch
         times_s=[instant_time(task, i) for i in instants],
         captured_s=captured_s,
         looks=_checkpoint_due(task, number),
-        last=task.mode == ProcessingTask.Mode.RECORDED and number == task.batches_total - 1,
+        last=task.mode == ProcessingTask.Mode.RECORDED and _following(task, number) >= task.batches_total,
     )
 
 
@@ -217,18 +219,27 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Rec
         Checkpoint.objects.filter(task=task).delete()
     elif _checkpoint_due(task, batch.number):
         Checkpoint.objects.bulk_create(
-            [Checkpoint(task=task, batch=batch.number, state=output.state())],
+            [Checkpoint(task=task, batch=_following(task, batch.number) - 1, state=output.state())],
             update_conflicts=True,
             unique_fields=["task"],
             update_fields=["batch", "state"],
         )
     now = timezone.now()
-    task.batches_done = batch.number + 1
+    task.batches_done = _following(task, batch.number)
     task.progressed_at = now
     # the fence: another owner that committed this batch meanwhile makes the whole transaction void
     fenced = ProcessingTask.objects.filter(pk=task.pk, batches_done=batch.number)
     totals = _totals(task.camera_totals, output.cameras)
-    if not fenced.update(batches_done=task.batches_done, progressed_at=now, camera_totals=totals):
+    fields: dict[str, Any] = {
+        "batches_done": task.batches_done,
+        "progressed_at": now,
+        "camera_totals": totals,
+    }
+    if task.batches_done > batch.number + 1:
+        # nothing is recorded in between: what comes after it is due now
+        fields |= {"clock_at": now, "clock_batch": task.batches_done}
+        fields["batches_scheduled"] = Greatest("batches_scheduled", task.batches_done)
+    if not fenced.update(**fields):
         raise RuntimeError(f"batch {batch.number} of task {task.pk} was committed by another owner")
     if batch.last:
         # asked to stop (or failed) while we worked: this batch still counts, the final state stays
@@ -236,6 +247,11 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Rec
         going_on.update(status=Status.COMPLETED, finished_at=now)
         schedule.match_later(str(task.pk))
     return recorded
+
+
+def _following(task: ProcessingTask, number: int) -> int:
+    """The batch that comes after `number`."""
+    return coverage(task).following(number + 1) if task.mode == ProcessingTask.Mode.RECORDED else number + 1
 
 
 def _lag(task: ProcessingTask, batch: BatchInput) -> dict[str, float]:

@@ -78,8 +78,10 @@ local function forget(key)
     redis.call('HINCRBY', KEYS[4], 'total', -size)
   end
 end
-forget(KEYS[1])
+local before = redis.call('HGET', KEYS[4], KEYS[1])
+-- first: a full Redis refuses this, but not what follows a write
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+if before then redis.call('HINCRBY', KEYS[4], 'total', -before) end
 redis.call('ZADD', KEYS[2], ARGV[3], KEYS[1])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[3], KEYS[1])

@@ -12,7 +12,7 @@ from environments.errors import CameraNotFoundError
 from tracking import frames
 from tracking.errors import FrameNotAvailableError
 from tracking.messages import isoformat
-from tracking.models import Detection, Person, ProcessingTask
+from tracking.models import Batch, Detection, Person, ProcessingTask
 from tracking.overlay import LabelledBox, draw_boxes
 from tracking.planning import batch_instants, instant_at, instant_count
 from tracking.selectors import best_detection
@@ -105,9 +105,8 @@ def _instant(task: ProcessingTask, at: datetime | None) -> int:
                 Detection.objects.filter(task=task).order_by("-instant").values_list("instant", flat=True)
             )
             return latest.first() or 0
-        if task.batches_done == 0:
-            return 0
-        return batch_instants(task, task.batches_done - 1)[-1]
+        last = Batch.objects.filter(task=task).order_by("-number").values_list("number", flat=True).first()
+        return 0 if last is None else batch_instants(task, last)[-1]
     instant = instant_at(task, at)
     if task.end is not None and at < task.end:
         # the nearest instant to the last moments would be the end itself, which has none any more

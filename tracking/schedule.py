@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tracking import observations, publish
+from tracking.coverage import coverage
 from tracking.devices import DEFAULT_QUEUE, is_alive, live_device_queues
 from tracking.models import Checkpoint, ProcessingTask
 from tracking.placement import of_one_kind, place
@@ -62,19 +63,24 @@ def schedule_batches(*, task_id: str) -> int:
         task = ProcessingTask.objects.select_for_update().filter(pk=task_id, status=Status.PROCESSING).first()
         if task is None or task.mode != ProcessingTask.Mode.RECORDED:
             return 0
-        begin = task.batches_scheduled
-        end = min(task.batches_total, task.batches_done + window_of(task))
+        covered = coverage(task)
+        room = window_of(task) - covered.count(task.batches_scheduled) + covered.count(task.batches_done)
+        due = task.batches_total
         if task.pacing == ProcessingTask.Pacing.REALTIME:
             due, wait_s = _due_by_clock(task)
-            if due < end:
-                end = max(due, begin)
-                transaction.on_commit(lambda: _schedule_later(task_id, wait_s))
-        if end <= begin:
+        numbers: list[int] = []
+        following = covered.following(task.batches_scheduled)
+        while len(numbers) < room and following < min(due, task.batches_total):
+            numbers.append(following)
+            following = covered.following(following + 1)
+        if len(numbers) < room and due <= following < task.batches_total:
+            transaction.on_commit(lambda: _schedule_later(task_id, wait_s))
+        if not numbers:
             return 0
-        task.batches_scheduled = end
+        task.batches_scheduled = numbers[-1] + 1
         task.save(update_fields=["batches_scheduled"])
-        transaction.on_commit(lambda: _send(task, [(n, c) for n in range(begin, end) for c in task.cameras]))
-        return end - begin
+        transaction.on_commit(lambda: _send(task, [(n, c) for n in numbers for c in task.cameras]))
+        return len(numbers)
 
 
 def window_of(task: ProcessingTask) -> int:
@@ -236,7 +242,9 @@ def _help(task: ProcessingTask) -> None:
         return
     if task.status != Status.PROCESSING:
         return
-    pending = range(task.batches_done, task.batches_scheduled)
+    pending = list(range(task.batches_done, task.batches_scheduled))
+    if task.mode == ProcessingTask.Mode.RECORDED:
+        pending = [number for number in pending if coverage(task).following(number) == number]
     lacking = observations.missing(task_id=task_id, numbers=pending, cameras=task.cameras)
     held = observations.leased(task_id=task_id, pairs=lacking)
     lacking = [pair for pair in lacking if pair not in held]

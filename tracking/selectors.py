@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from environments.models import Environment
 from environments.selectors import environments_visible_to
+from tracking.coverage import coverage
 from tracking.errors import ChangeNotFoundError, PersonNotFoundError, TaskNotFoundError
 from tracking.identity import current_ids
 from tracking.live import live_counts, live_degradation
@@ -96,6 +97,9 @@ def feedback_of(environment: Environment, *, person_id: UUID | None = None) -> Q
 def task_details(task: ProcessingTask) -> dict[str, Any]:
     """The task as REST and sockets show it."""
     batches = list(Batch.objects.filter(task=task).order_by("-number")[:RECENT_BATCHES])
+    done, total = task.batches_done, None
+    if task.mode == ProcessingTask.Mode.RECORDED:
+        done, total = coverage(task).count(task.batches_done), coverage(task).count()
     return {
         "task_id": str(task.pk),
         "environment_id": task.environment.slug,
@@ -108,8 +112,8 @@ def task_details(task: ProcessingTask) -> dict[str, Any]:
         "cameras": task.cameras,
         "detector": _shown(task.choices.get("detector", _not_chosen(task.detector))),
         "embedder": _shown(task.choices.get("embedder", _not_chosen(task.embedder))),
-        "progress": None if not task.batches_total else round(task.batches_done / task.batches_total, 4),
-        "batches": {"done": task.batches_done, "total": task.batches_total},
+        "progress": round(done / total, 4) if total else None,
+        "batches": {"done": done, "total": total},
         "created_at": isoformat(task.created_at),
         "started_at": isoformat(task.started_at) if task.started_at else None,
         "finished_at": isoformat(task.finished_at) if task.finished_at else None,

@@ -13,6 +13,7 @@ from environments.models import Role
 from environments.selectors import require_role
 from tracking import publish, schedule
 from tracking.commit import own_task
+from tracking.coverage import coverage
 from tracking.errors import TaskNotRunningError
 from tracking.messages import isoformat
 from tracking.models import Checkpoint, ProcessingTask
@@ -69,6 +70,7 @@ def task_seek(*, user: Any, task: ProcessingTask, at: datetime) -> ProcessingTas
             details={"start": isoformat(task.start), "end": isoformat(task.end)},
         )
     number = min(max(instant_at(task, at), 0) // task.plan["batch_instants"], task.batches_total - 1)
+    number = coverage(task).following(number)
     with transaction.atomic():
         own_task(str(task.pk))
         task.refresh_from_db()

@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from environments.selectors import environment_get
+from environments.models import Role
+from environments.selectors import environment_get, require_role
 from tracking import selectors, services, steering
 from tracking.models import ProcessingTask
 from tracking.serializers import ActivePersonsSerializer, SeekSerializer, TaskSerializer, TaskStartSerializer
@@ -81,6 +82,7 @@ class TaskSeekView(APIView):
     def post(self, request: Request, task_id: UUID) -> Response:
         """Go on with a later time of the recordings; what lies between is left out."""
         task = selectors.task_get(user=request.user, task_id=task_id)
+        require_role(user=request.user, environment=task.environment, role=Role.OPERATOR)
         query = SeekSerializer(data=request.data)
         query.is_valid(raise_exception=True)
         at = query.validated_data["timestamp"]
