@@ -16,6 +16,7 @@ from typing import Any
 import msgpack
 from celery import current_app
 from django.conf import settings
+from redis import ResponseError
 
 from tracking.errors import MediaTimeoutError
 from tracking.redis import redis_client
@@ -122,8 +123,11 @@ def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
         pipeline.eval(_PUT, len(keys), *keys, frame.to_bytes(), *limits)
     try:
         pipeline.execute()
-    except STORES_AWAY as error:
-        log.warning("%d frames were not kept: %s", len(frames), brief(error))
+    except (*STORES_AWAY, ResponseError) as error:
+        # a full Redis says so in the script's words
+        if isinstance(error, ResponseError) and "OOM" not in str(error):
+            raise
+        log.warning("%d frames were not kept: %s", len(frames), brief(error)[-200:])
 
 
 def size_bytes() -> int:

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import websockets
 
-from spoton.testing_product import ROOT, Product
+from spoton.product import ROOT, Product
 
 # the first seconds: backgrounds are learned, models are loaded
 WARM_UP_S = 20.0
@@ -66,9 +66,8 @@ class LiveRun:
 class LiveProduct(Product):
     """The product, whose demo campus has live cameras that are in step with the wall clock."""
 
-    def __init__(self, var_dir: Path) -> None:
-        super().__init__(var_dir)
-        self.env["SPOTON_STREAM_HOSTS"] = "127.0.0.1"
+    def __init__(self, var_dir: Path, *, people: int = 10) -> None:
+        super().__init__(var_dir, scene_seconds=30.0, people=people, env={"SPOTON_STREAM_HOSTS": "127.0.0.1"})
 
     def __enter__(self) -> LiveProduct:
         super().__enter__()
@@ -80,7 +79,8 @@ class LiveProduct(Product):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._cameras.terminate()
+        if hasattr(self, "_cameras"):
+            self._cameras.terminate()
         super().__exit__(*exception)
 
 
