@@ -6,6 +6,8 @@ import warnings
 
 from celery import Celery, signals
 
+from spoton.settling import settle
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spoton.settings")
 
 # when the broker is lost, what is being worked on is finished: it is not done twice, and its result counts
@@ -57,13 +59,17 @@ def _withdraw_worker(sender: object = None, **_: object) -> None:
 
 
 @signals.worker_process_init.connect
-def _load_models(**_: object) -> None:
-    """A perceive worker has its models loaded before it takes the first message."""
-    if not os.environ.get("SPOTON_QUEUE"):
-        return
-    from workers.tasks import load_usual_models
+def _be_ready(**_: object) -> None:
+    """Models and the tracker are loaded before the first message, and stay out of garbage collection."""
+    if os.environ.get("SPOTON_QUEUE"):
+        from workers.tasks import load_usual_models
 
-    load_usual_models()
+        load_usual_models()
+    if os.environ.get("SPOTON_ASSOCIATE_QUEUE"):
+        from workers.tracking.warm import warm
+
+        warm()
+    settle()
 
 
 # what workers tell of their messages; imported for its receivers

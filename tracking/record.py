@@ -62,10 +62,13 @@ class Recorded:
 
 
 @transaction.atomic
-def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> Recorded:
+def record_tracks(*, task: ProcessingTask, rows: TrackRows, looks: bool = True) -> Recorded:
     """Write all rows of a batch, and rename what the engine has revised.
 
     The same rows written for the same task are the same bytes.
+
+    Args:
+        looks: also what people look like; else `record_looks` does that later.
     """
     lock_for_writing(task.environment_id)
     who = identities(task, rows)
@@ -96,9 +99,20 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows) -> Recorded:
         follow_persons(task, renames, who)
     with connection.cursor() as cursor:
         _upsert_persons(cursor, task, rows, seen, who)
+        if looks:
+            _upsert_looks(cursor, task, rows, who)
     if renames:
         forget_nobody(task, renames, who)
     return Recorded(rows, who)
+
+
+@transaction.atomic
+def record_looks(*, task: ProcessingTask, rows: TrackRows) -> None:
+    """Write what people look like, of rows that are recorded."""
+    lock_for_writing(task.environment_id)
+    who = identities(task, rows)
+    with connection.cursor() as cursor:
+        _upsert_looks(cursor, task, rows, who)
 
 
 def identities(task: ProcessingTask, rows: TrackRows) -> Identities:
@@ -192,6 +206,9 @@ def _upsert_persons(
         " ON CONFLICT (id) DO NOTHING",
         [(person, task.environment_id, *span) for person, span in sorted(_late(rows, who).items())],
     )
+
+
+def _upsert_looks(cursor: Any, task: ProcessingTask, rows: TrackRows, who: Identities) -> None:
     embedder = task.choices["embedder"]["chosen"]
     cursor.executemany(
         "INSERT INTO tracking_appearance (task_id, origin_id, person_id, embedder, vector, weight, seen_at)"

@@ -38,6 +38,8 @@ OWNER_TTL_SECONDS = 60
 # a task without progress for this long is asked for again what is missing
 STALL_SECONDS = 8
 REMEMBERS_KEY = "spoton:remembers"
+# partitions are looked after this often while a live task runs
+NEXT_DAY_SECONDS = 3600
 # the end of a task is announced again for so long: a notice may be lost, and viewers wait for it
 ANNOUNCED_SECONDS = 10
 # the comparison of persons with earlier ones is asked for again this often, for so long after a task's end
@@ -111,6 +113,8 @@ def live_batch_open(*, task_id: str, instant: int, time_s: float) -> tuple[int |
         cursor.execute(
             "UPDATE tracking_processingtask SET batches_scheduled = batches_scheduled + 1, last_instant = %s"
             " WHERE id = %s AND status = %s AND batches_scheduled - batches_done < %s AND last_instant < %s"
+            # see `commit.without_waiting_for_the_disk`
+            " AND set_config('synchronous_commit', 'off', true) = 'off'"
             " RETURNING batches_scheduled - 1, batches_scheduled - 1 - batches_done",
             [instant, task_id, Status.PROCESSING, window, instant],
         )
@@ -188,8 +192,7 @@ def watch_tasks() -> list[str]:
     active = list(ProcessingTask.objects.filter(status__in=ProcessingTask.ACTIVE))
     emptied = _redis_was_emptied()
     if any(task.mode == ProcessingTask.Mode.LIVE for task in active):
-        # nobody knows how long a live task goes on: its next day is made while it runs
-        partitions_ensure(start=timezone.now(), end=timezone.now() + timedelta(days=1))
+        _next_day_ensure()
     for task in active:
         since = max(filter(None, [task.progressed_at, task.started_at, task.created_at]))
         stalled = emptied or timezone.now() - since > timedelta(seconds=STALL_SECONDS)
@@ -199,6 +202,12 @@ def watch_tasks() -> list[str]:
             helped.append(str(task.pk))
     _finish_ended()
     return helped
+
+
+def _next_day_ensure() -> None:
+    """Nobody knows how long a live task goes on: partitions for its next day are made while it runs."""
+    if redis_client().set("spoton:next-day", 1, nx=True, ex=NEXT_DAY_SECONDS):
+        partitions_ensure(start=timezone.now(), end=timezone.now() + timedelta(days=1))
 
 
 def _redis_was_emptied() -> bool:

@@ -8,8 +8,10 @@ People Tracking with a Probabilistic Occupancy Map, 2008), reduced to one view a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,7 +19,13 @@ import numpy as np
 from calibration import CameraModel
 from workers.detection.background import BackgroundModel
 from workers.detection.motion_blobs import boxes_of_blobs, find_blobs
-from workers.detection.motion_bodies import body_boxes, make_bodies, prior_from_camera, prior_from_scale
+from workers.detection.motion_bodies import (
+    Bodies,
+    body_boxes,
+    make_bodies,
+    prior_from_camera,
+    prior_from_scale,
+)
 from workers.detection.motion_foreground import Foreground
 from workers.detection.motion_refine import refine_body
 from workers.detection.motion_search import Search, SearchSettings
@@ -72,15 +80,10 @@ class MotionDetector:
         self._settings = settings or MotionSettings()
         self._size = background.size
         self._foreground = Foreground(background.image, background.noise)
-        if camera is not None:
-            prior = prior_from_camera(camera.scaled_to(self._size))
-        elif background.scale is not None:
-            prior = prior_from_scale(background.scale)
-        else:
-            self._search = None
-            return
-        self._bodies = make_bodies(prior, self._size, self._settings.min_height_px, self._settings.min_inside)
-        self._search = Search(self._bodies, self._size, self._settings.search)
+        view = json.dumps(camera.to_mapping()) if camera is not None else background.scale
+        self._search = None
+        if view is not None:
+            self._bodies, self._search = _search_of(view, self._size, self._settings)
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """One `Detections` per uint8 BGR image, in order; boxes are cut at the image's edges.
@@ -119,3 +122,21 @@ class MotionDetector:
             moved, up[i], width[i] = refine_body(mask, foot[i] - origin, up[i], width[i])
             foot[i] = moved + origin
         return body_boxes(foot, up, width), 1.0 - np.exp(-gains / _SCORE_GAIN)
+
+
+@lru_cache(maxsize=32)
+def _search_of(
+    view: str | tuple[float, float], size: tuple[int, int], settings: MotionSettings
+) -> tuple[Bodies, Search]:
+    """The hypotheses of one view: they take longer to make than several frames to search, and stay the same when the
+    background is learned anew.
+
+    Args:
+        view: a camera's mapping as JSON, or the scale that the background's samples showed.
+    """
+    if isinstance(view, str):
+        prior = prior_from_camera(CameraModel.from_mapping(json.loads(view)).scaled_to(size))
+    else:
+        prior = prior_from_scale(view)
+    bodies = make_bodies(prior, size, settings.min_height_px, settings.min_inside)
+    return bodies, Search(bodies, size, settings.search)

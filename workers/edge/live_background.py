@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections import deque
 
@@ -12,18 +13,27 @@ from workers.detection.background import learn_background, to_working_size
 from workers.edge.live import background_key
 from workers.types import SourceFrame
 
-# first learned from this long a look, then again and again from samples of the last minutes
+# first learned from this long a look, soon again without those who stood there just then, and then now and again from
+# samples of the last minute
 FIRST_LOOK_S = 4.0
 SAMPLE_EVERY_S = 2.0
-LEARN_EVERY_S = 20.0
-SAMPLES = 45
+LEARN_EVERY_S, LEARN_AT_LEAST_EVERY_S = 20.0, 60.0
+SAMPLES = 31
 TTL_S = 600
+# learning takes half a second of one core, which those who follow people need more
+NICENESS = 15
 
 
 class LiveBackground:
     """Learns from the frames it is shown."""
 
-    def __init__(self, task_id: str, camera: str) -> None:
+    def __init__(self, task_id: str, camera: str, *, turn: int = 0) -> None:
+        """
+        Args:
+            turn: the camera's number within its task: not all learn at the same time.
+        """
+        self._shift_s = (turn * 3.0) % LEARN_EVERY_S
+        self._times_learned = 0
         self._key = background_key(task_id, camera)
         self._samples: deque = deque(maxlen=SAMPLES)
         self._data: bytes | None = None
@@ -41,7 +51,11 @@ class LiveBackground:
             self._samples.append(to_working_size(frame.image))
             self._sampled = now
             self._keep()
-        due = self._began + FIRST_LOOK_S if not self._learned else self._learned + LEARN_EVERY_S
+        due = self._began + FIRST_LOOK_S
+        if self._times_learned:
+            due = self._learned + min(LEARN_EVERY_S * self._times_learned, LEARN_AT_LEAST_EVERY_S)
+        if self._times_learned == 1:
+            due += self._shift_s
         if now >= due and (self._thread is None or not self._thread.is_alive()):
             # beside the reading: a median over dozens of frames takes longer than one frame lasts
             self._thread = threading.Thread(target=self._store, args=(list(self._samples), now), daemon=True)
@@ -49,10 +63,13 @@ class LiveBackground:
         return self._learned > 0
 
     def _store(self, samples: list, now: float) -> None:
+        # of this thread alone
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         self._data = learn_background(samples).to_bytes()
         with contextlib.suppress(*STORES_AWAY):
             redis_client().set(self._key, self._data, ex=TTL_S)
         self._learned = now
+        self._times_learned += 1
 
     def _keep(self) -> None:
         """A restarted Redis has lost the background: tell it again, rather than learn anew."""

@@ -74,7 +74,7 @@ class LiveTask(threading.Thread):
 
     def _open(self) -> None:
         learn = needs_background(self.task.choices["detector"]["chosen"])
-        for entry in self.task.plan["cameras"]:
+        for turn, entry in enumerate(self.task.plan["cameras"]):
             camera = entry["camera"]
             try:
                 self.cameras[camera] = open_source(entry["uri"], policy=self._policy)
@@ -82,7 +82,7 @@ class LiveTask(threading.Thread):
             except EngineError as error:
                 self._problem(camera, str(error))
             if learn:
-                self.backgrounds[camera] = LiveBackground(self.task_id, camera)
+                self.backgrounds[camera] = LiveBackground(self.task_id, camera, turn=turn)
 
     def _run(self) -> None:
         self._open()

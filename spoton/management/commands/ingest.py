@@ -5,6 +5,8 @@ import threading
 
 from django.core.management import BaseCommand
 
+from spoton.settling import settle
+
 
 class Command(BaseCommand):
     help = "Reads live cameras for live processing tasks, until stopped."
@@ -17,4 +19,5 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        settle()
         run_ingest(policy=source_policy(), stopping=stopping)
