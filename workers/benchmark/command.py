@@ -21,6 +21,7 @@ from workers.benchmark.mapping import mapping
 from workers.benchmark.overhead import overhead
 from workers.benchmark.perceiving import perceiving
 from workers.benchmark.report import Report, show, write_json
+from workers.benchmark.scaling import scaling
 from workers.types import EngineError
 
 
@@ -67,6 +68,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "overhead": _overhead,
     "association": _association,
     "gallery": _gallery,
+    "scaling": lambda options: scaling((1, 4, 10) if options.quick else (1, 4, 10, 100, 1000)),
     "mapping": lambda options: mapping(100_000 if options.quick else 1_000_000),
     "perceiving": lambda options: perceiving(1 if options.quick else 5, options.models_dir),
     "detectors": _detectors,

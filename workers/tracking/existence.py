@@ -94,12 +94,13 @@ def close_pairs(
         return {}
     gap = tracks.mean[:, None, :2] - tracks.mean[None, :, :2]
     close = np.triu((gap**2).sum(2) < settings.merge_m**2, 1)
-    if not close.any():
+    found = np.argwhere(close)
+    if not len(found):
         return {}
-    for seen in gains > DISTINCT:
-        close &= ~(seen[:, None] & seen[None, :])
+    distinct = gains > DISTINCT
+    apart = (distinct[:, found[:, 0]] & distinct[:, found[:, 1]]).any(0)
     pairs = {}
-    for i, j in np.argwhere(close):
+    for i, j in found[~apart]:
         key = (int(tracks.number[i]), int(tracks.number[j]))
         pairs[key] = before.get(key, 0.0) + dt
     return pairs

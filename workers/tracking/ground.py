@@ -95,7 +95,7 @@ class GroundTracker:
         people.mean, people.covariance = self.motion.predict(people.mean, people.covariance, dt)
         sights = self.bank.sights(scene.cameras, people.mean[:, SEEN], starts)
         sights = existence.less_by_blindness(sights, people, scene, dt, self.settings)
-        looks, similarities = scene.looks_like(people, self.scale, self.settings)
+        looks, similarities = scene.looks_like(people, sights.inside, self.scale, self.settings)
         crowd = self._crowd(people, starts)
         places = self._places(instant, people)
         settings, model = self.settings, BoxModel.of(self.settings)
@@ -125,7 +125,7 @@ class GroundTracker:
         existence.weigh(people, sights, told, scene, self.time_s, dt, settings)
         self._remember_looks(people, told, scene)
         proposed = self.bank.sights(scene.cameras, scene.boxes.persons, np.arange(len(scene.scores) + 1))
-        alike, rates = scene.alike(self.scale, settings), self.bank.rates()[scene.cameras]
+        alike, rates = scene.alike((whose < 0).any(0), self.scale, settings), self.bank.rates()[scene.cameras]
         following, numbers_of, born_at = [], [], {}
         for c, (h, r) in enumerate(chosen):
             mine = np.arange(begins[c], begins[c + 1])

@@ -15,6 +15,8 @@ from workers.tracking.views import Boxes, Seen, View, views_of
 
 # shortest time between instants for which errors are told apart (s)
 LEAST_DT = 0.05
+# so many pairs of people and boxes are compared without asking who is in view of whom
+ALL_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -57,21 +59,46 @@ class Scene:
         return 0 < self.embeddings.shape[1] == people.appearance.shape[1]
 
     def looks_like(
-        self, people: Tracks, scale: SimilarityScale, settings: TrackerSettings
+        self, people: Tracks, inside: np.ndarray, scale: SimilarityScale, settings: TrackerSettings
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(T, M) what appearance says (nats), and the similarities (NaN where there is nothing to compare)."""
+        """What appearance says of everybody and every box of a camera that they are in view of.
+
+        Args:
+            inside: (V, T) bool, who is in view of each of the scene's cameras.
+
+        Returns:
+            (T, M) nats, and the similarities (NaN where there is nothing to compare).
+        """
         shape = (len(people), len(self.scores))
         if not self.knows_looks_of(people):
             return np.zeros(shape), np.full(shape, np.nan)
-        similarities = people.looks() @ self.embeddings.T
+        looks = people.looks()
+        if shape[0] * shape[1] <= ALL_AT_ONCE:
+            similarities = looks @ self.embeddings.T
+        else:
+            # a thousand people, of whom a camera sees a few dozen
+            similarities = np.full(shape, np.nan)
+            for v, sees in enumerate(inside):
+                boxes = slice(self.boxes.starts[v], self.boxes.starts[v + 1])
+                similarities[sees, boxes] = looks[sees] @ self.embeddings[boxes].T
         similarities[people.weight <= 0] = np.nan
-        told = scale.log_ratio(similarities) * np.sqrt(self.quality)
-        return settings.appearance_weight * np.nan_to_num(told), similarities
+        known = ~np.isnan(similarities)
+        told = np.zeros(shape)
+        told[known] = scale.log_ratio(similarities[known])
+        return settings.appearance_weight * told * np.sqrt(self.quality), similarities
 
-    def alike(self, scale: SimilarityScale, settings: TrackerSettings) -> np.ndarray:
-        """(M, M) how much appearance says that two boxes show one person (nats)."""
+    def alike(self, among: np.ndarray, scale: SimilarityScale, settings: TrackerSettings) -> np.ndarray:
+        """(M, M) how much appearance says that two boxes show one person (nats).
+
+        Args:
+            among: (M,) bool, the boxes that matter; the others' values are 0.
+        """
+        result = np.zeros((len(self.scores), len(self.scores)))
         if not self.embeddings.shape[1]:
-            return np.zeros((len(self.scores), len(self.scores)))
-        quality = np.sqrt(self.quality[:, None] * self.quality)
-        similarities = self.embeddings @ self.embeddings.T
-        return settings.appearance_weight * quality * scale.log_ratio(similarities)
+            return result
+        looks, quality = self.embeddings[among], self.quality[among]
+        ratio = scale.log_ratio(looks @ looks.T)
+        result[np.ix_(among, among)] = (
+            settings.appearance_weight * np.sqrt(quality[:, None] * quality) * ratio
+        )
+        return result

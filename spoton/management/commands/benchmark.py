@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from django.core.management import BaseCommand, CommandError
 from rich.console import Console
 
+from spoton.benchmark.live import live
 from spoton.benchmark.pacing import pacing
 from spoton.benchmark.recording import recording
 from workers.benchmark.command import BENCHMARKS, Options, add_arguments, run
@@ -13,6 +14,7 @@ from workers.benchmark.report import write_json
 from workers.types import EngineError
 
 PRODUCT = {
+    "live": lambda options: live(seconds=20.0 if options.quick else 600.0),
     "recording": lambda options: recording((10, 100) if options.quick else (10, 100, 1000)),
     "pacing": lambda options: pacing(seconds=8.0, repeats=1) if options.quick else pacing(),
 }
