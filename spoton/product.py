@@ -27,6 +27,8 @@ from spoton.services.processes import free_port
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 120
 STOP_SECONDS = 40
+# far less than a token lives
+TOKEN_SECONDS = 600.0
 FINAL = ("COMPLETED", "STOPPED", "FAILED")
 
 
@@ -67,6 +69,7 @@ class Product:
         self.env = {**kept, **own, **(env or {})}
         self.log = var_dir / "up.log"
         self._process: subprocess.Popen | None = None
+        self._token = ("", 0.0)
 
     def __enter__(self) -> Product:
         command = [sys.executable, "manage.py", "up", "--port", str(self.port), "--no-flower"]
@@ -122,9 +125,13 @@ class Product:
         return status, dict(got), json.loads(content) if is_json and content else content
 
     def token(self) -> str:
-        """An access token of the demo user."""
-        body = {"username": self.username, "password": self.password}
-        return self._data("POST", "/api/v1/auth/login", body)["access"]
+        """An access token of the demo user; the same for some minutes, because logging in is throttled."""
+        value, taken_at = self._token
+        if not value or time.monotonic() - taken_at > TOKEN_SECONDS:
+            body = {"username": self.username, "password": self.password}
+            value = self._data("POST", "/api/v1/auth/login", body)["access"]
+            self._token = value, time.monotonic()
+        return value
 
     def start_task(self, token: str, **options: Any) -> dict:
         """Ask for the recorded scene to be processed, as fast as possible unless told otherwise; the task."""

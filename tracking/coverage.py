@@ -40,7 +40,7 @@ MOST_KNOWN = 64
 def coverage(task: ProcessingTask) -> Coverage:
     """Of a recorded task."""
     known = _known.get(task.pk)
-    if known is None:
+    if known is None or known.end != task.batches_total:
         known = _known[task.pk] = _coverage(task)
         while len(_known) > MOST_KNOWN:
             _known.popitem(last=False)

@@ -13,12 +13,18 @@ from spoton.api.request_id import RequestIdFilter
 from spoton.logs import ContextFilter, JsonFormatter
 from spoton.services.logs import LogForwarder
 from spoton.task_signals import subject
-from tracking.log_context import bind, log_context
+from tracking.log_context import bind, bind_only, log_context
 from tracking.redis import redis_client
 from workers.tasks import associate
 
 TASK = "0b0c8b1e-7c1b-4a53-9b3d-0f2f6a1f4c11"
 SHARE = {"task_id": TASK, "number": 3, "camera": "c01", "calibration": {"P": [[0.0] * 4] * 3}}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_bound() -> None:
+    """Tests before these have worked on tasks in this thread."""
+    bind_only()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ class Costs:
     """Measured times and sizes; docs/SCALING.md says where each comes from.
 
     Attributes:
+        ingest_ms: of one live frame: receive, decode, keep.
         perceive_ms: of one frame on one core or one GPU: decode, detect, embed and handing over.
         associate_ms: of an instant: a part of its own and one per person.
         record_ms: the same, for recording and publishing.
@@ -30,14 +31,15 @@ class Costs:
         row_bytes: of a detection or position with its indexes, before compression.
     """
 
-    perceive_ms: float = 14.0
-    associate_ms: tuple[float, float] = (2.0, 0.45)
-    record_ms: tuple[float, float] = (5.0, 0.25)
-    jpeg_bytes: float = 60e3
+    ingest_ms: float = 5.0
+    perceive_ms: float = 9.5
+    associate_ms: tuple[float, float] = (3.3, 0.13)
+    record_ms: tuple[float, float] = (9.0, 0.25)
+    jpeg_bytes: float = 30e3
     observation_bytes: float = 1800.0
-    rows_per_s: float = 60e3
+    rows_per_s: float = 35e3
     row_bytes: float = 220.0
-    redis_bytes_per_s: float = 500e6
+    redis_bytes_per_s: float = 1200e6
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Site:
         cameras, fps: live cameras, instants per second.
         people: in view of one camera on average; views: cameras that see one person at once, on average.
         task_cameras: cameras of one task: one map, one association.
-        devices: perceive workers (cores or GPUs); associates: association workers (cores).
+        ingests: processes that read live cameras; devices: perceive workers (cores or GPUs); associates:
+            association workers (cores).
     """
 
     cameras: int
@@ -56,6 +59,7 @@ class Site:
     people: float = 5.0
     views: float = 2.0
     task_cameras: int = 8
+    ingests: int = 1
     devices: int = 2
     associates: int = 1
 
@@ -118,6 +122,7 @@ def simulate(site: Site, costs: Costs, *, seconds: float = 20.0, seed: int = 1) 
         latencies.append(task_free[task] - captured_s)
     rows, moved = rows_per_s(site), redis_bytes_per_s(site, costs)
     busy = {
+        "ingest": site.cameras * site.fps * costs.ingest_ms / 1e3 / site.ingests,
         "perception": spent["perception"] / seconds / site.devices,
         "association": spent["association"] / seconds / site.associates,
         "one task": max(_task_share(site, costs), 0.0),
@@ -147,11 +152,12 @@ def _task_share(site: Site, costs: Costs) -> float:
 
 
 def sized(site: Site, costs: Costs, *, most_busy: float = 0.7) -> Site:
-    """The site with as many devices and association workers as keep each busy for at most this share."""
+    """The site with as many processes of each kind as keep each busy for at most this share."""
     devices = math.ceil(site.cameras * site.fps * costs.perceive_ms / 1e3 / most_busy)
     tasks = math.ceil(site.cameras / site.task_cameras)
     associates = math.ceil(tasks * _task_share(site, costs) / most_busy)
-    return replace(site, devices=devices, associates=associates)
+    ingests = math.ceil(site.cameras * site.fps * costs.ingest_ms / 1e3 / most_busy)
+    return replace(site, ingests=ingests, devices=devices, associates=associates)
 
 
 def scaling(cameras: Sequence[int] = (1, 4, 10, 100, 1000), costs: Costs | None = None) -> Report:
@@ -165,12 +171,13 @@ def scaling(cameras: Sequence[int] = (1, 4, 10, 100, 1000), costs: Costs | None 
         rows.append(
             {
                 "cameras": count,
-                "perceive workers": site.devices,
-                "associate workers": site.associates,
+                "ingest": site.ingests,
+                "perceive": site.devices,
+                "associate": site.associates,
                 "p50 (ms)": round(float(np.percentile(outcome.latencies_s, 50)) * 1e3),
                 "p95 (ms)": round(float(np.percentile(outcome.latencies_s, 95)) * 1e3),
                 "rows per s": round(rows_per_s(site)),
-                "rows per day (million)": round(per_day / 1e6, 1),
+                "million rows per day": round(per_day / 1e6, 1),
                 "GB per day": round(per_day * costs.row_bytes / 1e9, 1),
                 "Redis (MB/s)": round(redis_bytes_per_s(site, costs) / 1e6, 1),
                 **{f"{part} (%)": round(100 * share) for part, share in outcome.busy.items()},

@@ -81,6 +81,10 @@ def _quantization():
         import onnxruntime.quantization as quantization
     except ImportError as error:
         raise EngineError("Quantising needs onnx: pip install onnx") from error
-    # it says of every network that it should have been prepared, also where it was
-    logging.getLogger().setLevel(max(logging.ERROR, logging.getLogger().level))
+    logging.getLogger().addFilter(_not_unprepared)
     return quantization
+
+
+def _not_unprepared(record: logging.LogRecord) -> bool:
+    """ONNX Runtime says of every network that it should have been prepared, also where it was."""
+    return "pre-processing" not in record.getMessage()
