@@ -38,7 +38,7 @@ class Costs:
     jpeg_bytes: float = 30e3
     observation_bytes: float = 1800.0
     rows_per_s: float = 35e3
-    row_bytes: float = 220.0
+    row_bytes: float = 330.0
     redis_bytes_per_s: float = 1200e6
 
 

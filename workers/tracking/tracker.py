@@ -20,6 +20,7 @@ from workers.tracking.identities import PersonBook, Renamed
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracklets import Tracklets
+from workers.tracking.trajectories import Trajectories
 from workers.tracking.views import Seen
 from workers.tracking.visits import Person
 
@@ -27,8 +28,6 @@ MAP = "map"
 # how fast a person's height may change (m per square root of a second): hardly on the map (bending, hats), but in
 # an image that has no map whoever comes nearer grows
 HEIGHT_DRIFT, HEIGHT_DRIFT_IN_IMAGE = 0.01, 0.3
-# a smoothed trajectory is written at the latest after this many instants, so that the state stays small
-TRAJECTORY_INSTANTS = 600
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ class MultiCameraTracker:
         self._filling = {plane: Filling() for plane in self._trackers}
         # per plane, confirmed tracks that ended within the lag: their person and when they were last seen
         self._closed: dict[str, dict[int, tuple[int, float]]] = {plane: {} for plane in self._trackers}
-        # per track on the map: its person, and (instant, time_s, x, y) of every corrected position
-        self._paths: dict[int, tuple[int, list[tuple[int, float, float, float]]]] = {}
+        self._trajectories = Trajectories()
 
     def _tracker(self, plane: str) -> GroundTracker:
         settings, cameras = self.settings, [self.cameras[name] for name in self._members[plane]]
@@ -125,8 +123,8 @@ class MultiCameraTracker:
         for plane, tracker in self._trackers.items():
             while len(tracker.history):
                 self._correct(plane, tracker, result)
-        for number in sorted(self._paths):
-            self._close_path(number, result)
+        self._trajectories.close_all()
+        result.trajectories += self._trajectories.take()
         result.looks = self._tell_looks()
         return result
 
@@ -149,7 +147,7 @@ class MultiCameraTracker:
                 "next_track": self._next_track,
                 "untold": sorted(self._untold),
                 "tracklets": self._tracklets.to_state(),
-                "paths": [[n, person, np.array(path, float)] for n, (person, path) in self._paths.items()],
+                "paths": self._trajectories.to_state(),
                 "closed": {
                     plane: [[n, *value] for n, value in closed.items()]
                     for plane, closed in self._closed.items()
@@ -173,10 +171,7 @@ class MultiCameraTracker:
             self._filling[name].restore(filling)
         self._next_track = state["next_track"]
         self._untold = set(state["untold"])
-        self._paths = {
-            n: (person, [(int(row[0]), *map(float, row[1:])) for row in path])
-            for n, person, path in state["paths"]
-        }
+        self._trajectories.restore(state["paths"])
         self._closed = {
             plane: {n: (person, seen_s) for n, person, seen_s in rows}
             for plane, rows in state["closed"].items()
@@ -301,24 +296,11 @@ class MultiCameraTracker:
                 if person == change.old:
                     closed[number] = (change.new, seen_s)
             if change.plane == MAP:
-                self._rename_paths(change, result)
+                self._trajectories.rename(change.track, change.since, change.old, change.new)
+                result.trajectories += self._trajectories.take()
             rename_rows(result, change.since, change.old, change.new, cameras, on_map=change.plane == MAP)
             touched.add(change.new)
             result.renamed.append((change.since, change.old, change.new, cameras))
-
-    def _rename_paths(self, change: Renamed, result: BatchTracks) -> None:
-        """The open trajectories of a person go on as another's; what was before stays."""
-        for number, (person, path) in list(self._paths.items()):
-            if person != change.old:
-                continue
-            before = [row for row in path if row[0] < change.since]
-            if before and len(before) < len(path):
-                self._paths[number] = (person, before)
-                self._close_path(number, result)
-            if len(before) < len(path):
-                self._paths[number] = (change.new, path[len(before) :])
-            elif number == change.track:
-                self._close_path(number, result)
 
     def _record_view(self, view, numbers, person_of, instant, time_s, observed, frame, result) -> None:
         on_map = self._plane_of[view.camera] == MAP
@@ -394,7 +376,8 @@ class MultiCameraTracker:
         for number in sorted(set(closed) - remembered):
             del closed[number]
             self._tracklets.ended(number)
-            self._close_path(number, result)
+            self._trajectories.close(number)
+        result.trajectories += self._trajectories.take()
 
     def _known(
         self, step: Step, closed: Mapping[int, tuple[int, float]], tracker: GroundTracker
@@ -420,14 +403,4 @@ class MultiCameraTracker:
             x, y = mean[:2].tolist()
             person = known[number]
             result.corrected.append((step.instant, step.time_s, person, x, y))
-            _, path = self._paths.setdefault(number, (person, []))
-            path.append((step.instant, step.time_s, x, y))
-            if len(path) >= TRAJECTORY_INSTANTS:
-                self._close_path(number, result)
-
-    def _close_path(self, number: int, result: BatchTracks) -> None:
-        if number not in self._paths:
-            return
-        person, path = self._paths.pop(number)
-        values = np.array([row[1:] for row in path])
-        result.trajectories.append((person, [row[0] for row in path], values[:, 0], values[:, 1:3]))
+            self._trajectories.add(number, person, (step.instant, step.time_s, x, y))
