@@ -167,21 +167,16 @@ def scaling(cameras: Sequence[int] = (1, 4, 10, 100, 1000), costs: Costs | None 
     for count in cameras:
         site = sized(Site(cameras=count), costs)
         outcome = simulate(site, costs, seconds=20.0 if count <= 100 else 5.0)
-        per_day = rows_per_s(site) * 86400
         rows.append(
             {
                 "cameras": count,
-                "ingest": site.ingests,
-                "perceive": site.devices,
-                "associate": site.associates,
+                "ingest, perceive, associate": f"{site.ingests}, {site.devices}, {site.associates}",
                 "p50 (ms)": round(float(np.percentile(outcome.latencies_s, 50)) * 1e3),
                 "p95 (ms)": round(float(np.percentile(outcome.latencies_s, 95)) * 1e3),
                 "rows per s": round(rows_per_s(site)),
-                "million rows per day": round(per_day / 1e6, 1),
-                "GB per day": round(per_day * costs.row_bytes / 1e9, 1),
+                "GB per day": round(rows_per_s(site) * 86400 * costs.row_bytes / 1e9, 1),
                 "Redis (MB/s)": round(redis_bytes_per_s(site, costs) / 1e6, 1),
-                **{f"{part} (%)": round(100 * share) for part, share in outcome.busy.items()},
-                "first bottleneck": outcome.bottleneck,
+                "busiest": f"{outcome.bottleneck}, {100 * outcome.busy[outcome.bottleneck]:.0f} %",
             }
         )
     note = (
