@@ -37,7 +37,7 @@ class Costs:
     record_ms: tuple[float, float] = (9.0, 0.25)
     jpeg_bytes: float = 30e3
     observation_bytes: float = 1800.0
-    rows_per_s: float = 35e3
+    rows_per_s: float = 50e3
     row_bytes: float = 330.0
     redis_bytes_per_s: float = 1200e6
 
