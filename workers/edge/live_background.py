@@ -36,7 +36,8 @@ class LiveBackground:
         self._times_learned = 0
         self._key = background_key(task_id, camera)
         self._samples: deque = deque(maxlen=SAMPLES)
-        self._data: bytes | None = None
+        # after a pause, or when another process takes over: known for as long as it is kept
+        self._data: bytes | None = redis_client().get(self._key)
         self._began: float | None = None
         self._sampled = self._learned = 0.0
         self._thread: threading.Thread | None = None
@@ -45,6 +46,8 @@ class LiveBackground:
         """Take a sample when it is time; whether there is a background yet."""
         now = frame.time_s
         self._began = self._began or now
+        if self._data is not None and not self._learned:
+            self._learned, self._times_learned = now, 1
         every = SAMPLE_EVERY_S if self._learned else FIRST_LOOK_S / 20
         if now - self._sampled >= every:
             # as large as it is learned from: dozens of large pictures would take gigabytes
