@@ -91,7 +91,8 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows, looks: bool = True) 
                 origin=who.origins[number], instants=set(instants), task=task, ended_at__gte=utc(times_s[0])
             )
         parts = cut_path(task=task, instants=instants, times_s=times_s, path_m=path_m, owners=owners)
-        Trajectory.objects.bulk_create(parts)
+        # two tracks that turn out to be one person may begin at one instant: the first counts
+        Trajectory.objects.bulk_create(parts, ignore_conflicts=True)
     seen = list(_seen(rows, who))
     # persons after their rows: when the renamed were seen follows from all of these
     persons_lock([*persons_renamed(renames, who), *(person for person, *_ in seen)])
