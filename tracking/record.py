@@ -83,16 +83,14 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows, looks: bool = True) 
         _copy(cursor, "tracking_position", _POSITION, _positions(task, positions, who))
         if spare:
             _copy(cursor, "tracking_spareposition", _POSITION, _positions(task, spare, who, spare=True))
-    taken_over = {rename.new for rename in renames if rename.on_map}
     for number, instants, times_s, path_m in rows.trajectories:
         owners = [(who.origins[number], who.person(number, time_s)) for time_s in times_s]
-        if number in taken_over:
-            drop_points(
-                origin=who.origins[number], instants=set(instants), task=task, ended_at__gte=utc(times_s[0])
-            )
+        # a person may have had two tracks for a moment, and which of them goes on shows later: that one counts
+        drop_points(
+            origin=who.origins[number], instants=set(instants), task=task, ended_at__gte=utc(times_s[0])
+        )
         parts = cut_path(task=task, instants=instants, times_s=times_s, path_m=path_m, owners=owners)
-        # two tracks that turn out to be one person may begin at one instant: the first counts
-        Trajectory.objects.bulk_create(parts, ignore_conflicts=True)
+        Trajectory.objects.bulk_create(parts)
     seen = list(_seen(rows, who))
     # persons after their rows: when the renamed were seen follows from all of these
     persons_lock([*persons_renamed(renames, who), *(person for person, *_ in seen)])

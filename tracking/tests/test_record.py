@@ -67,6 +67,40 @@ def test_trajectories_know_their_length(task):
     assert (row.ended_at - row.started_at).total_seconds() == pytest.approx(0.2)
 
 
+def path(number: int, first: int, last: int) -> tuple:
+    """A trajectory over these instants, the last included."""
+    instants = list(range(first, last + 1))
+    return number, instants, AT + np.array(instants) / 10, np.tile([float(number), 2.0], (len(instants), 1))
+
+
+def paths(task, number: int) -> list[tuple[int, int]]:
+    """First and last instant of a person's trajectories."""
+    rows = Trajectory.objects.filter(task=task, person_id=person_id(task, number)).order_by("started_at")
+    return [(row.instants[0], row.instants[-1]) for row in rows]
+
+
+def test_nobody_is_at_two_places_at_once(task):
+    """A track gives up its person to another, whose trajectory comes later and reaches further back."""
+    record_tracks(task=task, rows=Rows(trajectories=[path(1, 0, 13)], persons=[seen(1)]))
+    record_tracks(task=task, rows=Rows(trajectories=[path(1, 9, 29)], persons=[seen(1)]))
+    assert paths(task, 1) == [(0, 8), (9, 29)]
+
+
+def test_who_was_taken_for_somebody_else_for_a_while(task):
+    """Track B, person 2, is person 1 after all; then it is somebody new, 3. Track A, the first of person 1, ended just
+    after B began: what of it lies beside B must not become another trajectory of 3 with the same start."""
+    record_tracks(
+        task=task,
+        rows=Rows(
+            renamed=[(9, 2, 1, ("c01", "c02"))], trajectories=[path(1, 0, 13)], persons=[seen(1), seen(2)]
+        ),
+    )
+    record_tracks(task=task, rows=Rows(renamed=[(9, 1, 3, ("c01", "c02"))], persons=[seen(1), seen(3)]))
+    record_tracks(task=task, rows=Rows(trajectories=[path(3, 9, 29)], persons=[seen(3)]))
+    assert paths(task, 1) == [(0, 8)]
+    assert paths(task, 3) == [(9, 29)]
+
+
 def test_a_persons_span_only_grows(task):
     """Batches and tasks report it in any order."""
     for first, last in ((5, 6), (2, 5.5), (4, 9), (4, 5)):
