@@ -97,14 +97,14 @@ class Associate(Protocol):
     def __call__(self, batch: BatchInput) -> BatchOutput: ...
 
 
-def commit_ready_batches(*, task_id: str, associate: Associate, most: int = 8) -> int:
+def commit_ready_batches(*, task_id: str, associate: Associate, most: int = 2) -> int:
     """Associate and record the batches whose observations are complete, in order.
 
     A duplicated or late call finds nothing to do. Whoever is killed in the middle leaves no trace: rows,
     checkpoint and batch number commit together or not at all.
 
     Returns:
-        How many were committed; `most` bounds the time one message takes.
+        How many were committed; `most` bounds the time one message takes, for which others wait.
     """
     done = 0
     while done < most and (task := _commit_next(task_id, associate)):
@@ -113,7 +113,7 @@ def commit_ready_batches(*, task_id: str, associate: Associate, most: int = 8) -
         if not observations.complete(task_id=task_id, number=task.batches_done, cameras=task.cameras):
             break
     if done == most:
-        schedule.associate_later(task_id)
+        schedule.associate_later(task_id, live=task.mode == ProcessingTask.Mode.LIVE)
     return done
 
 

@@ -154,11 +154,15 @@ def live_instants_forget(task_id: str, numbers: Iterable[int]) -> None:
         redis_client().delete(*keys)
 
 
-def associate_later(task_id: str) -> None:
-    """Tell association that something may be ready: the worker that has the task's tracker, while it is there."""
+def associate_later(task_id: str, *, live: bool = False) -> None:
+    """Tell association that something may be ready: the worker that has the task's tracker, while it is there.
+
+    Args:
+        live: of a live task, which does not wait behind recordings.
+    """
     owner = redis_client().get(_owner_key(task_id))
     queue = f"{ASSOCIATE_QUEUE}.{owner.decode()}" if owner and is_alive(owner.decode()) else ASSOCIATE_QUEUE
-    current_app.send_task(ASSOCIATE, args=[task_id], queue=queue)
+    current_app.send_task(ASSOCIATE, args=[task_id], queue=queue, priority=LIVE if live else WATCHED)
 
 
 def associated_by(task_id: str, queue: str) -> None:

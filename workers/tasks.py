@@ -71,7 +71,7 @@ def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
     from workers.types import EngineError
 
     batches = [FrameBatch.from_message(message) for message in messages]
-    task_id, number = batches[0].task_id, batches[0].number
+    task_id, number, live = batches[0].task_id, batches[0].number, batches[0].live
     task_cameras = services.batch_wanted(task_id=task_id, number=number)
     if not task_cameras:
         return
@@ -82,7 +82,7 @@ def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
     if batches:
         place = {"task_id": task_id, "number": number, "cameras": mine}
         try:
-            watched = not batches[0].live and frames.is_watched(task_id)
+            watched = not live and frames.is_watched(task_id)
             observed = perceiver().perceive_all(batches, on_frame=_FrameSink(place, watched))
         except EngineError as error:
             services.task_fail(task_id=task_id, code="perception_failed", message=str(error))
@@ -103,7 +103,7 @@ def perceive(self: Task, messages: list[dict[str, Any]]) -> None:
             tracing.perceived(task_id=task_id, number=number, camera=o.camera, timings_ms=o.timings_ms)
     # also for a duplicate: association may have missed the first one's notice
     if observations.complete(task_id=task_id, number=number, cameras=task_cameras):
-        schedule.associate_later(task_id)
+        schedule.associate_later(task_id, live=live)
 
 
 @shared_task(name="workers.associate", bind=True, max_retries=3)

@@ -28,7 +28,8 @@ class Report:
 
     Attributes:
         samples: values by "process: measure", one mapping per time.
-        tasks: how recorded tasks ended, counted; messages, closes: of the viewer's sockets.
+        tasks: how recorded tasks ended, counted; errors: what those that failed said, each once.
+        messages, closes: of the viewer's sockets.
         dropped: frames per camera that the live task could not take.
         problems: in words; empty when nothing leaks and no task failed.
     """
@@ -38,6 +39,7 @@ class Report:
     samples: list[dict[str, float]] = field(default_factory=list)
     trends: list[Trend] = field(default_factory=list)
     tasks: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
     messages: dict[str, int] = field(default_factory=dict)
     closes: dict[int, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
@@ -72,6 +74,8 @@ def run_soak(
             if task is None or task["status"] in FINAL:
                 if task is not None:
                     report.tasks[task["status"]] = report.tasks.get(task["status"], 0) + 1
+                    if task["error"] and task["error"]["message"] not in report.errors:
+                        report.errors.append(task["error"]["message"])
                 task = product.start_task(token, pacing="realtime")
                 viewer.watch(*(t["task_id"] for t in (live_task, task) if t))
             if time.monotonic() >= next_sample:
@@ -101,6 +105,7 @@ def _problems(report: Report, live_task: dict | None) -> list[str]:
     ]
     failed = set(report.tasks) - {"COMPLETED"}
     problems += [f"{report.tasks[status]} tasks ended as {status}" for status in sorted(failed)]
+    problems += [f"a task failed: {error}" for error in report.errors]
     if live_task and live_task["status"] != "PROCESSING":
         problems.append(f"the live task ended as {live_task['status']}: {live_task['error']}")
     # closed at the end of a task, or by the viewer itself

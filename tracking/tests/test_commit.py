@@ -296,7 +296,7 @@ def test_persons_of_another_span_are_others(yard, operator, task):
 
 def test_stopping_writes_the_open_trajectories_once(operator, task):
     perceived(task, 0, 1, 2)
-    commit(task)
+    assert commit(task, most=3) == 3
     task_stop(user=operator, task=task)
     for _ in range(3):
         close_task(task_id=str(task.pk), finish=finish)
