@@ -16,13 +16,12 @@ from tracking.devices import DEFAULT_QUEUE, live_workers
 from tracking.frames import ring_key
 from tracking.live import live_counts
 from tracking.models import Batch, ProcessingTask
+from tracking.queues import ASSOCIATE, lists_of, own_queue
 from tracking.redis import redis_client
 from tracking.selectors import RECENT_BATCHES, stage_times
 
 # the queues that are not a device's
-QUEUES = ("associate", "maintenance", "media", "exports", "reports")
-# kombu keeps a list per priority: the queue's name, and for lower ones this mark and a number
-_PRIORITY_MARK, _PRIORITIES = "\x06\x16", (3, 6, 9)
+QUEUES = (ASSOCIATE, "maintenance", "media", "exports", "reports")
 # a live camera without a published frame for this long has no lag to speak of
 LAG_FOR_SECONDS = 30.0
 
@@ -114,21 +113,28 @@ def tasks_by_status() -> dict[str, int]:
 
 def workers_by_queue(workers: dict[str, str]) -> dict[str, int]:
     """How many of the live workers serve each device queue; the others by their kind (associate, media, ...)."""
-    return dict(Counter(queue or name.partition("@")[0] for name, queue in sorted(workers.items())))
+    return dict(Counter(queue or _kind(name) for name, queue in sorted(workers.items())))
 
 
 def queue_lengths(workers: dict[str, str] | None = None) -> dict[str, int]:
-    """Messages that wait in each queue, whatever their priority."""
+    """Messages that wait in each queue, whatever their priority; those of single associate workers count as one."""
     workers = live_workers() if workers is None else workers
     devices = sorted({queue for queue in workers.values() if queue}) or [DEFAULT_QUEUE]
-    queues = [*devices, *QUEUES]
+    own = [own_queue(name) for name in sorted(workers) if _kind(name) == ASSOCIATE]
+    queues = {queue: [queue] for queue in (*devices, *QUEUES)}
+    queues[ASSOCIATE] += own
+    lists = {queue: [name for part in parts for name in lists_of(part)] for queue, parts in queues.items()}
     pipeline = redis_client().pipeline(transaction=False)
-    for queue in queues:
-        for name in (queue, *(f"{queue}{_PRIORITY_MARK}{step}" for step in _PRIORITIES)):
+    for names in lists.values():
+        for name in names:
             pipeline.llen(name)
-    steps = len(_PRIORITIES) + 1
-    lengths = np.reshape(pipeline.execute(), (len(queues), steps)).sum(axis=1)
-    return dict(zip(queues, lengths.tolist(), strict=True))
+    lengths = iter(pipeline.execute())
+    return {queue: sum(next(lengths) for _ in names) for queue, names in lists.items()}
+
+
+def _kind(worker: str) -> str:
+    """`associate-1@host` is an associate worker."""
+    return worker.partition("@")[0].partition("-")[0]
 
 
 def stored_frames(tasks: list[ProcessingTask]) -> int:

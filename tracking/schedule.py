@@ -13,12 +13,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tracking import observations, publish
+from tracking import observations, publish, queues
 from tracking.coverage import coverage
 from tracking.devices import DEFAULT_QUEUE, is_alive, live_device_queues
 from tracking.models import Checkpoint, ProcessingTask
 from tracking.placement import of_one_kind, place
 from tracking.planning import batch_message
+from tracking.queues import own_queue
 from tracking.redis import redis_client
 from tracking.timeseries import partitions_ensure
 
@@ -32,8 +33,7 @@ PERCEIVE, ASSOCIATE, PREPARE, SCHEDULE, MATCH = (
     "tracking.schedule_batches",
     "tracking.match_persons",
 )
-# one for all, and one of each worker: associate.NAME@HOST
-ASSOCIATE_QUEUE = "associate"
+# for how long it is remembered who has a task's tracker
 OWNER_TTL_SECONDS = 60
 # a task without progress for this long is asked for again what is missing
 STALL_SECONDS = 8
@@ -46,8 +46,6 @@ ANNOUNCED_SECONDS = 10
 MATCH_AGAIN_SECONDS, MATCH_FOR_SECONDS = 600, 3600
 # in real time, batches are perceived this far ahead of the moment they would have been captured
 LEAD_SECONDS = 0.5
-# priorities of perception, as Redis knows them: the lowest comes first; see CELERY_BROKER_TRANSPORT_OPTIONS
-LIVE, WATCHED, IN_STOCK = 0, 3, 6
 
 
 def prepare_later(task: ProcessingTask) -> None:
@@ -161,14 +159,15 @@ def associate_later(task_id: str, *, live: bool = False) -> None:
         live: of a live task, which does not wait behind recordings.
     """
     owner = redis_client().get(_owner_key(task_id))
-    queue = f"{ASSOCIATE_QUEUE}.{owner.decode()}" if owner and is_alive(owner.decode()) else ASSOCIATE_QUEUE
-    current_app.send_task(ASSOCIATE, args=[task_id], queue=queue, priority=LIVE if live else WATCHED)
+    queue = own_queue(owner.decode()) if owner and is_alive(owner.decode()) else queues.ASSOCIATE
+    priority = queues.LIVE if live else queues.WATCHED
+    current_app.send_task(ASSOCIATE, args=[task_id], queue=queue, priority=priority)
 
 
 def associated_by(task_id: str, queue: str) -> None:
     """Remember the queue of the worker that has the task's tracker in memory; empty: it has none of its own."""
     if queue:
-        owner = queue.removeprefix(f"{ASSOCIATE_QUEUE}.")
+        owner = queue.removeprefix(own_queue(""))
         redis_client().set(_owner_key(task_id), owner, ex=OWNER_TTL_SECONDS)
 
 
@@ -298,8 +297,8 @@ def _send(task: ProcessingTask, pairs: list[tuple[int, str]], instants: list[int
 def _priority(task: ProcessingTask) -> int:
     """Who waits least: what is happening now before what is watched, and that before what is done in stock."""
     if task.mode == ProcessingTask.Mode.LIVE:
-        return LIVE
-    return WATCHED if task.pacing == ProcessingTask.Pacing.REALTIME else IN_STOCK
+        return queues.LIVE
+    return queues.WATCHED if task.pacing == ProcessingTask.Pacing.REALTIME else queues.IN_STOCK
 
 
 def _first_queue() -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from spoton.services.supervisor import ChildSpec
+from tracking.queues import ASSOCIATE, own_queue
 
 MANAGE_PY = Path(__file__).resolve().parents[2] / "manage.py"
 WORKER_KINDS = ("perceive", "associate", "background")
@@ -124,8 +125,8 @@ def _associate(env: Mapping[str, str], count: int) -> list[ChildSpec]:
     specs = []
     for number in range(count):
         name = "associate" if count == 1 else f"associate-{number}"
-        own = f"associate.{name}@{socket.gethostname()}"
-        queues = f"associate,{own}"
+        own = own_queue(f"{name}@{socket.gethostname()}")
+        queues = f"{ASSOCIATE},{own}"
         specs.append(_worker(name, queues, _child_env(env, 1) | {"SPOTON_ASSOCIATE_QUEUE": own}))
     return specs
 

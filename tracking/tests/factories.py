@@ -19,6 +19,7 @@ from environments.services import environment_load, membership_set, recording_re
 from tracking import observations, services
 from tracking.commit import BatchInput, Known
 from tracking.models import ProcessingTask
+from tracking.queues import lists_of
 from tracking.redis import redis_client
 
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
@@ -26,8 +27,6 @@ FPS = 10.0
 IMAGE_SIZE = (640, 360)
 # 1 px is 1 cm: positions are easily checked
 HOMOGRAPHY = {"homography_image_to_map": [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 1]], "width": 640, "height": 360}
-# between a queue's name and a lower priority, as kombu writes the broker's lists
-PRIORITY_MARK = "\x06\x16"
 CHOICE = services.Choice("motion", "motion", "asked for")
 EMBEDDER = services.Choice("descriptor", "descriptor", "asked for")
 
@@ -81,18 +80,11 @@ def queued(*queues: str) -> list[tuple[str, list[Any]]]:
     """(task name, arguments) of the messages that wait in the broker's queues, oldest first."""
     found = []
     for queue in queues:
-        for raw in [
-            raw for step in by_priority(queue) for raw in reversed(redis_client().lrange(step, 0, -1))
-        ]:
+        for raw in [raw for step in lists_of(queue) for raw in reversed(redis_client().lrange(step, 0, -1))]:
             message = json.loads(raw)
             args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
             found.append((message["headers"]["task"], [*args, *kwargs.values()]))
     return found
-
-
-def by_priority(queue: str) -> list[str]:
-    """The broker's lists of one queue, the most urgent first."""
-    return [queue, *(f"{queue}{PRIORITY_MARK}{step}" for step in (3, 6))]
 
 
 def asked_for(*queues: str) -> list[tuple[int, str]]:

@@ -130,8 +130,16 @@ def test_waiting_messages_of_every_priority_are_counted():
     client.lpush("associate", "a", "b")
     client.lpush("cpu.1", "a")
     client.lpush("cpu.1\x06\x166", "a", "b")
-    lengths = performance.queue_lengths({"perceive-cpu.1@here": "cpu.1", "media@here": ""})
-    assert (lengths["associate"], lengths["cpu.1"], lengths["media"]) == (2, 3, 0)
+    client.lpush("associate.associate-0@here", "a")
+    workers = {
+        "perceive-cpu.1@here": "cpu.1",
+        "media@here": "",
+        "associate-0@here": "",
+        "associate-1@here": "",
+    }
+    lengths = performance.queue_lengths(workers)
+    assert (lengths["associate"], lengths["cpu.1"], lengths["media"]) == (3, 3, 0)
+    assert performance.workers_by_queue(workers) == {"cpu.1": 1, "media": 1, "associate": 2}
 
 
 def test_the_rate_of_a_camera_falls_when_nothing_arrives(running):

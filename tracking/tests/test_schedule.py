@@ -11,9 +11,10 @@ from tracking import observations, schedule
 from tracking.commit import commit_ready_batches
 from tracking.devices import announce, withdraw
 from tracking.models import ProcessingTask
+from tracking.queues import lists_of
 from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
-from tracking.tests.factories import asked_for, by_priority, perceived, prepared, queued, record, walk
+from tracking.tests.factories import asked_for, perceived, prepared, queued, record, walk
 
 # on_commit runs as it does in production
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +41,7 @@ def stalled(task: ProcessingTask) -> None:
     """Nothing has happened for long."""
     long_ago = timezone.now() - timedelta(seconds=schedule.STALL_SECONDS + 1)
     ProcessingTask.objects.filter(pk=task.pk).update(started_at=long_ago, created_at=long_ago)
-    redis_client().delete(*by_priority("cpu.0"), "associate", f"spoton:nudge:{task.pk}")
+    redis_client().delete(*lists_of("cpu.0"), "associate", f"spoton:nudge:{task.pk}")
 
 
 def pairs(*numbers: int) -> list[tuple[int, str]]:
@@ -174,7 +175,7 @@ def test_one_timer_waits_for_the_next_batch(window, yard, operator):
 
 
 def test_the_watchdog_leaves_tasks_alone_that_get_on(task):
-    redis_client().delete(*by_priority("cpu.0"))
+    redis_client().delete(*lists_of("cpu.0"))
     assert schedule.watch_tasks() == []
     assert queued("cpu.0", "associate") == []
 
@@ -287,7 +288,7 @@ def test_live_batches_are_taken_before_recorded_ones(live, yard, operator):
     open_batch(live, 3)
     client = redis_client()
     lists = [
-        [m for m in client.lrange(name, 0, -1) if b"workers.perceive" in m] for name in by_priority("cpu.0")
+        [m for m in client.lrange(name, 0, -1) if b"workers.perceive" in m] for name in lists_of("cpu.0")
     ]
     assert [len(found) for found in lists] == [1, 0, WINDOW * 2]
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+_WORDS = {1: "too slow", -1: "in time again"}
 
 # an instant that finds so many others still in flight, or no room at all, is late
 LATE_IN_FLIGHT = 4
@@ -70,5 +74,6 @@ class Degradation:
 
     def _step(self, by: int, time_s: float) -> None:
         self.level += by
+        log.warning("live pictures: %s, now level %d of %d", _WORDS[by], self.level, len(LEVELS) - 1)
         self._changed_s = time_s
         self._late_s = []

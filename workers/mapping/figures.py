@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workers.compiled import compiled_lean
+from workers.mapping.symmetric import invert
 
 # a standing person's width as a share of the height
 BODY_WIDTH = 0.36
@@ -132,13 +133,7 @@ def locate(
             a, b, c = a + x / variance * x, b + x / variance * y, c + x / variance * z
             d, e, f = d + y / variance * y, e + y / variance * z, f + z / variance * z
             p, q, r = p + x / variance * error, q + y / variance * error, r + z / variance * error
-        A, B, C = d * f - e * e, c * e - b * f, b * e - c * d
-        determinant = a * A + b * B + c * C
-        covariance[0, 0], covariance[1, 1] = A / determinant, (a * f - c * c) / determinant
-        covariance[2, 2] = (a * d - b * b) / determinant
-        covariance[0, 1] = covariance[1, 0] = B / determinant
-        covariance[0, 2] = covariance[2, 0] = C / determinant
-        covariance[1, 2] = covariance[2, 1] = (b * c - a * e) / determinant
+        invert(a, b, c, d, e, f, covariance)
         for k in range(3):
             step = covariance[k, 0] * p + covariance[k, 1] * q + covariance[k, 2] * r
             person[k] += min(max(step, -LONGEST_STEP_M), LONGEST_STEP_M)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workers.compiled import compiled_lean
+from workers.mapping.symmetric import invert
 from workers.tracking.settings import TrackerSettings
 
 # a score whose log odds are beyond this leaves no doubt (nats): detectors are overconfident
@@ -176,13 +177,7 @@ def place(information: np.ndarray, pull: np.ndarray, covariance: np.ndarray, shi
     """Write (3, 3) covariance and (3,) shift of a person of whom (3, 3) information and (3,) pull are known."""
     a, b, c = information[0, 0], information[0, 1], information[0, 2]
     d, e, f = information[1, 1], information[1, 2], information[2, 2]
-    A, B, C = d * f - e * e, c * e - b * f, b * e - c * d
-    determinant = a * A + b * B + c * C
-    covariance[0, 0], covariance[1, 1] = A / determinant, (a * f - c * c) / determinant
-    covariance[2, 2] = (a * d - b * b) / determinant
-    covariance[0, 1] = covariance[1, 0] = B / determinant
-    covariance[0, 2] = covariance[2, 0] = C / determinant
-    covariance[1, 2] = covariance[2, 1] = (b * c - a * e) / determinant
+    invert(a, b, c, d, e, f, covariance)
     for i in range(3):
         shift[i] = covariance[i, 0] * pull[0] + covariance[i, 1] * pull[1] + covariance[i, 2] * pull[2]
 

@@ -359,17 +359,10 @@ class MultiCameraTracker:
             tracklet = self._tracklets.late(row.camera, row.number)
             result.bridged.append(
                 (
-                    row.instant,
-                    row.frame,
-                    row.captured_at,
-                    row.camera,
-                    tracklet,
-                    known[row.number],
-                    row.box_px,
-                    row.score,
-                    row.place_m,
+                    row.instant, row.frame, row.captured_at, row.camera, tracklet, known[row.number],
+                    row.box_px, row.score, row.place_m,
                 )
-            )
+            )  # fmt: skip
         if plane == MAP:
             self._write_corrected(step, means, known, result)
         remembered = set().union(*(s.numbers.tolist() for s in tracker.history.steps))

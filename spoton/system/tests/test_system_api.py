@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracking import devices
+from tracking.queues import lists_of
 from tracking.redis import redis_client
 from tracking.tests import factories
 from tracking.tests.factories import assert_error
@@ -49,7 +50,7 @@ def test_status_tells_components_versions_and_tasks(api_of, operator, task):
 def test_performance_tells_stages_rates_queues_and_workers(api_of, admin, running, monkeypatch):
     monkeypatch.setenv("SPOTON_QUEUE", "cpu.0")
     devices.announce(hostname="perceive-cpu.0@box")
-    redis_client().delete("cpu.0", "associate")
+    redis_client().delete(*lists_of("cpu.0"), *lists_of("associate"))
     redis_client().lpush("cpu.0", "a message")
     data = api_of(admin).get(PERFORMANCE).json()["data"]
     assert {"detect", "associate", "record", "publish"} <= set(data["stages"])

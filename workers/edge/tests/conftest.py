@@ -17,8 +17,9 @@ from environments.models import Environment, Role
 from environments.services import environment_load
 from fixtures.definitions import load_definition
 from fixtures.stream_server import StreamServer
+from tracking.queues import lists_of
 from tracking.redis import redis_client
-from tracking.tests.factories import by_priority, person
+from tracking.tests.factories import person
 from workers import tasks
 from workers.edge import ingest, live_background
 
@@ -122,7 +123,7 @@ class Workers:
         """Run what waits now; how many messages there were."""
         done = 0
         for queue in self.QUEUES:
-            while raw := next(filter(None, map(redis_client().rpop, by_priority(queue))), None):
+            while raw := next(filter(None, map(redis_client().rpop, lists_of(queue))), None):
                 message = json.loads(raw)
                 args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
                 task = tasks.prepare_task.app.tasks[message["headers"]["task"]]

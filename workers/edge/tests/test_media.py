@@ -12,9 +12,10 @@ from environments.models import Recording
 from environments.services import recording_register
 from tracking import frames, schedule
 from tracking.models import Batch, Detection, ProcessingTask, Trajectory
+from tracking.queues import lists_of
 from tracking.redis import redis_client
 from tracking.services import task_start
-from tracking.tests.factories import START, by_priority, prepared
+from tracking.tests.factories import START, prepared
 from workers.edge.media import decode_frame, probe
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +138,7 @@ def test_somebody_waits_for_a_frame(task, workers):
     waiting = threading.Thread(
         target=lambda: got.append(frames.fetch(task_id=task.pk, camera="c01", instant=5)), daemon=True
     )
-    redis_client().delete(*by_priority("cpu.0"))
+    redis_client().delete(*lists_of("cpu.0"))
     waiting.start()
     workers.run_until(lambda: bool(got), within_s=10)
     waiting.join()

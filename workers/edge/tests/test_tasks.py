@@ -9,9 +9,10 @@ from environments.services import recording_register
 from tracking import observations, services
 from tracking.models import Batch, Detection, ProcessingTask
 from tracking.planning import batch_message
+from tracking.queues import lists_of
 from tracking.redis import redis_client
 from tracking.services import task_start
-from tracking.tests.factories import START, by_priority
+from tracking.tests.factories import START
 from workers import tasks
 from workers.associate import associate as real_associate
 
@@ -37,7 +38,7 @@ def task(recorded, operator, workers) -> ProcessingTask:
     task = task_start(
         user=operator, environment=recorded, pacing="max", detector="motion", embedder="descriptor"
     )
-    redis_client().delete(*by_priority("cpu.0"))
+    redis_client().delete(*lists_of("cpu.0"))
     tasks.prepare_task.apply((str(task.pk),), throw=True)
     task.refresh_from_db()
     return task
