@@ -247,7 +247,7 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {
-        "daphne": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

@@ -31,7 +31,7 @@ PROCESSES = {
     "media": "media@",
     "background": "background@",
     "beat": "spoton beat",
-    "web": "daphne",
+    "web": "uvicorn",
     "ingest": "manage.py ingest",
 }
 

@@ -29,6 +29,10 @@ _THREAD_VARIABLES = (
 )
 
 
+# what a client may send in one message; the consumers' own limit is lower and answered with an error
+MOST_SOCKET_BYTES = 1024 * 1024
+
+
 class NoFreePortError(RuntimeError):
     """No port near the wanted one is free."""
 
@@ -39,7 +43,11 @@ def web(host: str, port: int, env: Mapping[str, str], *, allowed_host: str = "lo
     Args:
         allowed_host: a name the server answers to, for the health check.
     """
-    argv = [sys.executable, "-m", "daphne", "-v", "0", "-b", host, "-p", str(port), "spoton.asgi:application"]
+    argv = [sys.executable, "-m", "uvicorn", "spoton.asgi:application", "--host", host, "--port", str(port)]
+    argv += ["--log-level", "warning", "--no-access-log", "--no-server-header", "--lifespan", "off"]
+    # sends wait for slow readers here, and messages are compressed for those who can (permessage-deflate)
+    argv += ["--ws", "websockets-sansio", "--ws-max-size", str(MOST_SOCKET_BYTES)]
+    argv += ["--timeout-graceful-shutdown", "3"]
     return ChildSpec(
         "web",
         tuple(argv),

@@ -16,7 +16,7 @@ CONNECTIONS, KEYS = "connections", "keys"
 _NAMES = {
     "postgres": "PostgreSQL",
     "redis-server": "Redis",
-    "daphne": "web",
+    "uvicorn": "web",
     "spoton beat": "beat",
     "manage.py ingest": "ingest",
     "perceive-": "perceive",

@@ -51,7 +51,7 @@ def test_a_year_without_recordings_costs_nothing(years_apart, yard, operator, pa
 def test_progress_counts_what_is_there(years_apart, yard, operator):
     task = prepared(task_start(user=operator, environment=yard, pacing="max"))
     perceived(task, 0, 1, 2, 3, 4)
-    commit_ready_batches(task_id=str(task.pk), associate=walk)
+    assert commit_ready_batches(task_id=str(task.pk), associate=walk, most=5) == 5
     task.refresh_from_db()
     assert task_details(task)["progress"] == 0.1
 
