@@ -40,6 +40,12 @@ class CameraNotFoundError(NotFoundError):
     code = "camera_not_found"
 
 
+class SessionNotFoundError(NotFoundError):
+    """An analysis session that is unknown, expired, or somebody else's."""
+
+    code = "session_not_found"
+
+
 class PermissionDeniedError(DomainError):
     code = "permission_denied"
     status = 403
@@ -60,3 +66,9 @@ class RangeNotAvailableError(DomainError):
 class ConflictError(DomainError):
     code = "conflict"
     status = 409
+
+
+class SessionLimitReachedError(ConflictError):
+    """The user has as many analysis sessions as are kept; details hold the limit."""
+
+    code = "session_limit_reached"

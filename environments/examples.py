@@ -37,6 +37,12 @@ _ZONE = {
     "area_m2": 14.0,
 }
 _SPAN = {"start": "2026-01-05T09:00:00.000Z", "end": "2026-01-05T09:02:00.000Z", "duration_s": 120.0}
+_PROCESSED = {"start": "2026-01-05T09:00:00.000Z", "end": "2026-01-05T09:01:00.000Z", "duration_s": 60.0}
+_LOCAL_PROCESSED = {
+    **_PROCESSED,
+    "start_local": "2026-01-05T10:00:00.000+01:00",
+    "end_local": "2026-01-05T10:01:00.000+01:00",
+}
 _LOCAL_SPAN = {
     **_SPAN,
     "start_local": "2026-01-05T10:00:00.000+01:00",
@@ -82,11 +88,26 @@ DATE_RANGES = OpenApiExample(
         "timezone": "Europe/Zurich",
         "start": _SPAN["start"],
         "end": _SPAN["end"],
-        "cameras": [{"camera_id": "c01", "ranges": [_SPAN]}],
+        "cameras": [{"camera_id": "c01", "ranges": [_SPAN], "processed": [_PROCESSED]}],
         "common": [_SPAN],
+        "processed": [_PROCESSED],
         "days": {
-            "utc": [{"date": "2026-01-05", "cameras": {"c01": [_SPAN]}, "common": [_SPAN]}],
-            "local": [{"date": "2026-01-05", "cameras": {"c01": [_LOCAL_SPAN]}, "common": [_LOCAL_SPAN]}],
+            "utc": [
+                {
+                    "date": "2026-01-05",
+                    "cameras": {"c01": [_SPAN]},
+                    "common": [_SPAN],
+                    "processed": [_PROCESSED],
+                }
+            ],
+            "local": [
+                {
+                    "date": "2026-01-05",
+                    "cameras": {"c01": [_LOCAL_SPAN]},
+                    "common": [_LOCAL_SPAN],
+                    "processed": [_LOCAL_PROCESSED],
+                }
+            ],
         },
     },
 )

@@ -378,3 +378,7 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()} of {self.environment}"
+
+
+# Django finds an app's models here
+from environments.personal import AnalysisSession, Preferences  # noqa: E402, F401

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 
+from environments.date_ranges import DateRanges
 from environments.errors import CameraNotFoundError, EnvironmentNotFoundError, PermissionDeniedError
 from environments.models import Camera, Environment, Membership, Recording, Role, Zone
-from environments.spans import Span, by_day, intersect_all, join
+from environments.spans import Span, join
 
 # -- who may see and do what ---------------------------------------------------------------------------------
 
@@ -158,68 +158,26 @@ def recordings_overlapping(*, camera: Camera, start: datetime, end: datetime) ->
     )
 
 
-@dataclass(frozen=True)
-class Day:
-    """One calendar day: what each camera recorded, and what all of them did at once."""
+def date_ranges(
+    environment: Environment,
+    *,
+    timezone: str | None = None,
+    processed: Mapping[str, list[Span]] | None = None,
+) -> DateRanges:
+    """What the active cameras recorded, by camera; with what is known to be processed, also that.
 
-    date: date
-    cameras: dict[str, list[Span]]
-    common: list[Span]
-
-
-@dataclass(frozen=True)
-class DateRanges:
-    """What an environment has recorded.
-
-    Attributes:
-        cameras: recorded spans by camera slug; cameras without recordings have an empty list.
-        common: times at which all cameras that have recordings were recording.
-        days_utc, days_local: the same, cut into calendar days.
+    Args:
+        timezone: IANA name for local days; None means the environment's.
+        processed: spans with stored results by camera slug.
     """
-
-    timezone: str
-    cameras: dict[str, list[Span]]
-    common: list[Span]
-    days_utc: list[Day]
-    days_local: list[Day]
-
-    @property
-    def start(self) -> datetime | None:
-        return min((spans[0].start for spans in self.cameras.values() if spans), default=None)
-
-    @property
-    def end(self) -> datetime | None:
-        return max((spans[-1].end for spans in self.cameras.values() if spans), default=None)
-
-
-def date_ranges(environment: Environment) -> DateRanges:
-    """Recorded spans of the active cameras: per camera, in common, and by day in UTC and local time."""
     spans: dict[str, list[Span]] = {camera.slug: [] for camera in cameras_of(environment)}
     rows = Recording.objects.filter(
         Q(camera__environment=environment), camera__is_active=True, status=Recording.Status.PROBED
     ).values_list("camera__slug", "started_at", "ended_at")
     for slug, started_at, ended_at in rows:
         spans[slug].append(Span(started_at, ended_at))
-    cameras = {slug: join(found) for slug, found in spans.items()}
-    common = intersect_all([found for found in cameras.values() if found])
     return DateRanges(
-        timezone=environment.timezone,
-        cameras=cameras,
-        common=common,
-        days_utc=_days(cameras, common, UTC),
-        days_local=_days(cameras, common, environment.tz),
+        timezone=timezone or environment.timezone,
+        cameras={slug: join(found) for slug, found in spans.items()},
+        processed={slug: found for slug, found in (processed or {}).items() if slug in spans},
     )
-
-
-def _days(cameras: dict[str, list[Span]], common: list[Span], zone: tzinfo) -> list[Day]:
-    per_camera = {slug: by_day(spans, zone) for slug, spans in cameras.items()}
-    common_by_day = by_day(common, zone)
-    dates = sorted({day for days in per_camera.values() for day in days})
-    return [
-        Day(
-            day,
-            {slug: days[day] for slug, days in per_camera.items() if day in days},
-            common_by_day.get(day, []),
-        )
-        for day in dates
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -11,8 +11,7 @@ from rest_framework import serializers
 from environments.camera_view import camera_view
 from environments.geometry import polygon_area_m2
 from environments.models import Camera, Environment, Role, Zone
-from environments.selectors import DateRanges, Day
-from environments.spans import Span
+from environments.spans import isoformat
 
 _POINT = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 _POINTS = {"type": "array", "items": _POINT}
@@ -23,9 +22,7 @@ class MomentField(serializers.DateTimeField):
     """ISO 8601 UTC with milliseconds."""
 
     def to_representation(self, value: datetime | None) -> str | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return None if value is None else isoformat(value)
 
 
 @extend_schema_field(_POINT)
@@ -55,7 +52,7 @@ class EnvironmentItemSerializer(serializers.Serializer):
     camera_count = serializers.SerializerMethodField()
     zone_count = serializers.SerializerMethodField()
     has_data = serializers.SerializerMethodField()
-    last_data_at = MomentField(allow_null=True, help_text="End of the latest recording.")
+    last_data_at = MomentField(allow_null=True, help_text="End of the latest recording or result.")
 
     def get_camera_count(self, environment: Any) -> int:
         return environment.camera_count or 0
@@ -162,7 +159,8 @@ class EnvironmentSerializer(EnvironmentItemSerializer):
     cameras = CameraSerializer(many=True)
     zones = ZoneSerializer(many=True)
     available_date_ranges = SpanSerializer(
-        many=True, help_text="When all cameras that have recordings were recording; see date-ranges for more."
+        many=True,
+        help_text="When all cameras that have recordings were recording, or results are stored; date-ranges has more.",
     )
     calibration_data = serializers.DictField(child=CalibrationSerializer(), help_text="By camera.")
 
@@ -200,76 +198,6 @@ def calibration_data(cameras: list[Camera]) -> dict[str, Any]:
             "homography_image_to_map": None if camera.model is None else camera.model.image_to_map.tolist(),
         }
         for camera in cameras
-    }
-
-
-# -- what was recorded when ----------------------------------------------------------------------------------
-
-
-class CameraRangesSerializer(serializers.Serializer):
-    camera_id = serializers.SlugField()
-    ranges = SpanSerializer(many=True)
-
-
-class LocalSpanSerializer(SpanSerializer):
-    start_local = serializers.CharField(help_text="ISO 8601 with the offset then in force.")
-    end_local = serializers.CharField()
-
-
-class UtcDaySerializer(serializers.Serializer):
-    date = serializers.DateField()
-    cameras = serializers.DictField(child=SpanSerializer(many=True))
-    common = SpanSerializer(many=True)
-
-
-class LocalDaySerializer(serializers.Serializer):
-    date = serializers.DateField()
-    cameras = serializers.DictField(child=LocalSpanSerializer(many=True))
-    common = LocalSpanSerializer(many=True)
-
-
-class DaysSerializer(serializers.Serializer):
-    utc = UtcDaySerializer(many=True)
-    local = LocalDaySerializer(many=True)
-
-
-class DateRangesSerializer(serializers.Serializer):
-    environment_id = serializers.SlugField()
-    timezone = serializers.CharField()
-    start = MomentField(allow_null=True)
-    end = MomentField(allow_null=True)
-    cameras = CameraRangesSerializer(many=True)
-    common = SpanSerializer(many=True, help_text="When all cameras that have recordings were recording.")
-    days = DaysSerializer()
-
-
-def date_ranges_data(environment: Environment, ranges: DateRanges) -> dict[str, Any]:
-    def local(span: Span) -> dict[str, Any]:
-        moments = {"start_local": span.start, "end_local": span.end}
-        return {
-            "start": span.start,
-            "end": span.end,
-            "duration_s": span.duration_s,
-            **{
-                k: v.astimezone(environment.tz).isoformat(timespec="milliseconds") for k, v in moments.items()
-            },
-        }
-
-    def local_day(day: Day) -> dict[str, Any]:
-        return {
-            "date": day.date,
-            "cameras": {slug: [local(span) for span in spans] for slug, spans in day.cameras.items()},
-            "common": [local(span) for span in day.common],
-        }
-
-    return {
-        "environment_id": environment.slug,
-        "timezone": ranges.timezone,
-        "start": ranges.start,
-        "end": ranges.end,
-        "cameras": [{"camera_id": slug, "ranges": spans} for slug, spans in ranges.cameras.items()],
-        "common": ranges.common,
-        "days": {"utc": ranges.days_utc, "local": [local_day(day) for day in ranges.days_local]},
     }
 
 

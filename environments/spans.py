@@ -68,6 +68,11 @@ def by_day(spans: Iterable[Span], zone: tzinfo) -> dict[date, list[Span]]:
     return dict(sorted(days.items()))
 
 
+def isoformat(moment: datetime) -> str:
+    """ISO 8601 UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def midnight_after(day: date, zone: tzinfo) -> datetime:
     """The moment, in UTC, at which `day` ends in `zone`."""
     return datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)

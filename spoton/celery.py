@@ -15,7 +15,7 @@ warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", PendingDep
 
 app = Celery("spoton")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["spoton", "tracking", "analytics", "exports", "workers"])
+app.autodiscover_tasks(["spoton", "environments", "tracking", "analytics", "exports", "workers"])
 
 
 @signals.setup_logging.connect

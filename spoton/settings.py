@@ -207,6 +207,7 @@ CELERY_TASK_ROUTES = {
     "exports.*": {"queue": "exports"},
     "analytics.*": {"queue": "reports"},
     "tracking.*": {"queue": "maintenance"},
+    "environments.*": {"queue": "maintenance"},
     "spoton.*": {"queue": "reports"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(ENV.var_dir / "run" / "celerybeat-schedule")
@@ -219,6 +220,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60.0, "queue": "maintenance"},
     },
     "forget appearances": {"task": "tracking.forget_appearances", "schedule": 3600.0},
+    "forget expired sessions": {"task": "environments.forget_expired_sessions", "schedule": 86400.0},
 }
 
 # -- logs ----------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def _begin_recorded(
     fps: float | None,
 ) -> dict[str, Any]:
     ranges = date_ranges(environment)
-    available = _available(ranges)
+    available = ranges.available()
     if ranges.start is None:
         raise RangeNotAvailableError(
             f"Nothing is recorded for {environment.name} yet; add recordings in the administration.",
@@ -213,11 +213,3 @@ def _begin_live(
 
 def _default_fps(cameras: Sequence[Camera]) -> float:
     return min([planning.DEFAULT_FPS, *(camera.fps for camera in cameras)])
-
-
-def _available(ranges: Any) -> dict[str, Any]:
-    return {
-        "available": None
-        if ranges.start is None
-        else {"start": isoformat(ranges.start), "end": isoformat(ranges.end)}
-    }

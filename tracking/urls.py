@@ -2,10 +2,23 @@
 
 from django.urls import path
 
-from tracking import media_views, person_views, views
+from tracking import environment_views, media_views, person_views, session_views, views
 
 app_name = "tracking"
 urlpatterns = [
+    path("environments", environment_views.EnvironmentListView.as_view(), name="environments"),
+    path("environments/<slug:env_id>", environment_views.EnvironmentView.as_view(), name="environment"),
+    path(
+        "environments/<slug:env_id>/date-ranges",
+        environment_views.DateRangesView.as_view(),
+        name="date-ranges",
+    ),
+    path("environments/<slug:env_id>/sessions", session_views.SessionsView.as_view(), name="sessions"),
+    path(
+        "environments/<slug:env_id>/sessions/<uuid:session_id>",
+        session_views.SessionView.as_view(),
+        name="session",
+    ),
     path("processing-tasks/start", views.TaskStartView.as_view(), name="task-start"),
     path("processing-tasks/active", views.ActiveTasksView.as_view(), name="tasks-active"),
     path("processing-tasks/<uuid:task_id>/status", views.TaskStatusView.as_view(), name="task-status"),

@@ -3,6 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from environments.spans import Span, by_day, intersect, intersect_all, join
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -59,3 +62,22 @@ def test_days_on_which_clocks_change_are_23_and_25_hours_long():
         start = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=1)
         whole = by_day([Span(start, start + timedelta(days=3))], ZURICH)[day]
         assert sum(span.duration_s for span in whole) == hours * 3600
+
+
+# clocks change at midnight, by half an hour, twice a year or never, and one of them left out a whole day
+ZONES = ["UTC", "Europe/Zurich", "America/Havana", "Africa/Cairo", "Australia/Lord_Howe", "Pacific/Apia"]
+
+
+@given(
+    st.sampled_from(ZONES),
+    st.datetimes(datetime(2011, 1, 1), datetime(2026, 12, 1), timezones=st.just(UTC)),
+    st.integers(1, 72 * 3600),
+)
+def test_days_cover_a_span_exactly_whatever_clocks_do(zone, start, seconds):
+    span, tz = Span(start, start + timedelta(seconds=seconds)), ZoneInfo(zone)
+    pieces = [(day, piece) for day, spans in by_day([span], tz).items() for piece in spans]
+    assert join((piece for _, piece in pieces), gap=timedelta(0)) == [span]
+    assert sum(piece.duration_s for _, piece in pieces) == seconds
+    for day, piece in pieces:
+        assert piece.start.astimezone(tz).date() == day
+        assert (piece.end - timedelta(microseconds=1)).astimezone(tz).date() == day
