@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
-from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms import ModelForm
@@ -322,33 +320,3 @@ class RecordingAdmin(WithinMembership):
             return "none"
         items = format_html_join("", "<li>{}</li>", ((text,) for text in texts))
         return format_html('<ul class="problems">{}</ul>', items)
-
-
-class MemberUserAdmin(UserAdmin):
-    """Django's users, with their roles in environments."""
-
-    inlines = (MembershipInline,)
-    list_display = ("username", "full_name", "email", "roles", "is_staff", "is_active", "last_login")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).prefetch_related("memberships__environment")
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        # on the first page only name and password are asked; other staff give roles on an environment's page
-        return self.inlines if obj and request.user.is_superuser else ()
-
-    @admin.display(description="name")
-    def full_name(self, user: Any) -> str:
-        return user.get_full_name()
-
-    @admin.display(description="roles")
-    def roles(self, user: Any) -> str:
-        if user.is_superuser:
-            return "Admin everywhere"
-        return (
-            ", ".join(f"{m.environment.slug}: {m.get_role_display()}" for m in user.memberships.all()) or "–"
-        )
-
-
-admin.site.unregister(get_user_model())
-admin.site.register(get_user_model(), MemberUserAdmin)

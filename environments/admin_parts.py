@@ -124,9 +124,15 @@ class ZoneInline(admin.TabularInline):
 
 class MembershipInline(admin.TabularInline):
     model = Membership
+    fields = ("user", "environment", "role", "active")
+    readonly_fields = ("active",)
     autocomplete_fields = ("user",)
     extra = 0
     verbose_name_plural = "members"
+
+    @admin.display(description="may sign in", boolean=True)
+    def active(self, membership: Membership) -> bool | None:
+        return membership.user.is_active if membership.pk else None
 
 
 def duration_in_words(seconds: float | None) -> str:

@@ -9,11 +9,11 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from rest_framework_simplejwt.tokens import Token
 
-from spoton.auth.sessions import SESSION_CLAIM, session_is_over
+from spoton.auth.sessions import SESSION_CLAIM, password_is_unchanged, session_is_over
 
 
 class SessionJWTAuthentication(JWTAuthentication):
-    """`Authorization: Bearer <access token>`; refused once its session has ended."""
+    """`Authorization: Bearer <access token>`; refused once its session has ended or the password was changed."""
 
     def get_validated_token(self, raw_token: bytes) -> Token:
         try:
@@ -26,6 +26,12 @@ class SessionJWTAuthentication(JWTAuthentication):
         if not session_id or session_is_over(session_id):
             raise InvalidToken("This session has ended. Sign in again.")
         return token
+
+    def get_user(self, validated_token: Token) -> Any:
+        user = super().get_user(validated_token)
+        if not password_is_unchanged(user, validated_token):
+            raise AuthenticationFailed("The password was changed. Sign in again.")
+        return user
 
 
 def user_of_access_token(raw_token: str) -> Any | None:

@@ -1,7 +1,8 @@
 """Signing in, staying signed in, signing out.
 
 A session begins with a password and is carried on by refresh tokens, each good for one use. All tokens of a
-session name it in the claim `sid`. simplejwt's table of outstanding tokens holds one row for the session and
+session name it in the claim `sid`, and the password they were begun with in the claim `pwd`: with a new password,
+however it was set, they are over. simplejwt's table of outstanding tokens holds one row for the session and
 one for each refresh token; blacklisting the session's row ends all of its tokens, access tokens included.
 """
 
@@ -13,21 +14,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import SESSION_KEY, authenticate, get_user_model
 from django.contrib.auth.models import update_last_login
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from rest_framework_simplejwt.tokens import RefreshToken, UntypedToken
+from rest_framework_simplejwt.tokens import RefreshToken, Token, UntypedToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from spoton.auth.errors import InvalidCredentialsError, TokenNotValidError
 
 log = logging.getLogger(__name__)
 
-SESSION_CLAIM = "sid"
+SESSION_CLAIM, PASSWORD_CLAIM = "sid", "pwd"
 # a second browser tab, or a client that lost our answer, may show a token again just after its rotation;
 # later than this it was copied, and whoever holds the copies must sign in again
 REPLAY_LEEWAY = timedelta(seconds=30)
@@ -55,6 +58,7 @@ def session_begin(*, request: HttpRequest | None, username: str, password: str) 
     refresh = RefreshToken()
     refresh["user_id"] = str(user.pk)
     refresh[SESSION_CLAIM] = uuid4().hex
+    refresh[PASSWORD_CLAIM] = _fingerprint(user)
     with transaction.atomic():
         _remember(user, refresh[SESSION_CLAIM], refresh)
         _remember(user, refresh["jti"], refresh)
@@ -74,6 +78,8 @@ def session_continue(*, refresh_token: str) -> TokenPair:
         row = OutstandingToken.objects.select_for_update().filter(jti=refresh["jti"]).first()
         user = get_user_model().objects.filter(pk=refresh["user_id"], is_active=True).first()
         if row is None or user is None or session_is_over(refresh[SESSION_CLAIM]):
+            raise TokenNotValidError
+        if not password_is_unchanged(user, refresh):
             raise TokenNotValidError
         use, first_use = BlacklistedToken.objects.get_or_create(token=row)
         if first_use:
@@ -99,6 +105,24 @@ def session_end(*, refresh_token: str) -> None:
     _end(_decoded(refresh_token)[SESSION_CLAIM])
 
 
+@transaction.atomic
+def sessions_end_all(*, user: Any) -> None:
+    """Sign the user out everywhere: all tokens, and the cookies of the administration."""
+    open_tokens = OutstandingToken.objects.filter(user=user, blacklistedtoken=None)
+    BlacklistedToken.objects.bulk_create(
+        [BlacklistedToken(token=token) for token in open_tokens], ignore_conflicts=True
+    )
+    # whose a cookie is stands only inside; there are few, staff alone have any
+    for cookie in Session.objects.filter(expire_date__gt=timezone.now()):
+        if cookie.get_decoded().get(SESSION_KEY) == str(user.pk):
+            cookie.delete()
+
+
+def password_is_unchanged(user: Any, token: Token) -> bool:
+    """Whether the user's password is still the one with which the token's session was begun."""
+    return constant_time_compare(token.get(PASSWORD_CLAIM) or "", _fingerprint(user))
+
+
 def session_is_over(session_id: str) -> bool:
     """Whether the session was ended, or is not known here."""
     row = OutstandingToken.objects.filter(jti=session_id).select_related("blacklistedtoken").first()
@@ -116,6 +140,11 @@ def _decoded(refresh_token: str) -> RefreshToken:
     if any(claim not in refresh for claim in (SESSION_CLAIM, "user_id", "jti")):
         raise TokenNotValidError
     return refresh
+
+
+def _fingerprint(user: Any) -> str:
+    """Of the user's password as it is stored; tells nothing of it without our secret key."""
+    return user.get_session_auth_hash()[:32]
 
 
 def _remember(user: Any, jti: str, refresh: RefreshToken) -> None:

@@ -9,6 +9,7 @@ from rest_framework.throttling import AnonRateThrottle
 from rest_framework.views import APIView
 
 from spoton.auth import sessions
+from spoton.auth.guessing import counted_guess
 from spoton.auth.serializers import (
     LoginAnswerSerializer,
     LoginSerializer,
@@ -18,7 +19,7 @@ from spoton.auth.serializers import (
     profile_data,
     tokens_data,
 )
-from spoton.auth.throttling import LoginThrottle
+from spoton.auth.throttling import LoginThrottle, address_of
 
 _PROFILE = {
     "id": 7,
@@ -54,7 +55,8 @@ class LoginView(_OpenView):
         operation_id="auth_login",
         tags=["auth"],
         summary="Sign in",
-        description="Errors: `invalid_credentials` (401), `validation_error` (422), `throttled` (429).",
+        description="Errors: `invalid_credentials` (401), `validation_error` (422), `throttled` (429, with "
+        "`Retry-After`): too many attempts of this address for this name, or failures of either.",
         auth=[],
         request=LoginSerializer,
         responses=LoginAnswerSerializer,
@@ -66,7 +68,9 @@ class LoginView(_OpenView):
     def post(self, request: Request) -> Response:
         serializer = LoginSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user, pair = sessions.session_begin(request=request._request, **serializer.validated_data)
+        who = {"username": serializer.validated_data["username"], "address": address_of(request)}
+        with counted_guess(**who):
+            user, pair = sessions.session_begin(request=request._request, **serializer.validated_data)
         return Response({**tokens_data(pair), "user": profile_data(user)})
 
 
