@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -106,13 +106,14 @@ def session_update(
     user: Any,
     environment: Environment,
     session_id: UUID,
-    ranges: DateRanges,
+    ranges: Callable[[], DateRanges],
     version: int | None = None,
     **changes: Any,
 ) -> AnalysisSession:
     """Change what `changes` names, of `name`, `start`, `end`, `cameras` and `state`.
 
     Args:
+        ranges: what the environment has; asked when the range or the cameras change.
         version: the one the caller knows; None takes whichever there is.
         changes: top-level keys of `state` replace those that are kept, null removes them.
 
@@ -133,7 +134,7 @@ def session_update(
         session.cameras = [camera.slug for camera in cameras_of(environment, changes["cameras"])]
     if {"start", "end", "cameras"} & changes.keys():
         start, end = changes.get("start", session.start), changes.get("end", session.end)
-        span = ranges.of_cameras(session.cameras).chosen(start, end)
+        span = ranges().of_cameras(session.cameras).chosen(start, end)
         session.start, session.end = span.start, span.end
     if "state" in changes:
         session.state = _kept_state(session.state, changes["state"])

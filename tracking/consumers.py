@@ -157,8 +157,10 @@ class TaskConsumer(AsyncWebsocketConsumer):
     @database_sync_to_async
     def find_task(self) -> ProcessingTask:
         self._checked = time.monotonic()
-        # the user as they are now: they may have been deactivated, or have left the environment
-        user = get_user_model().objects.filter(pk=self.scope["user"].pk).first() or AnonymousUser()
+        # the user as they are now: they may have been deactivated or signed out, or have left the environment
+        user = get_user_model().objects.filter(pk=self.scope["user"].pk).first()
+        if user is None or not self.scope.get("session_open", lambda: True)():
+            user = AnonymousUser()
         return selectors.task_get(user=user, task_id=self.scope["url_route"]["kwargs"]["task_id"])
 
     async def still_allowed(self) -> bool:

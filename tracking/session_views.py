@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -129,7 +130,7 @@ class SessionView(APIView):
             user=request.user,
             environment=environment,
             session_id=session_id,
-            ranges=ranges_of(environment),
+            ranges=partial(ranges_of, environment),
             **query.validated_data,
         )
         return Response(SessionSerializer(session).data)

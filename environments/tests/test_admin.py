@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import cv2
@@ -89,6 +90,15 @@ def test_users_are_listed_with_their_roles(admin, operator):
     assert "yard: Operator" in page(admin, "auth_user_changelist")
     page(admin, "auth_user_add")
     page(admin, "auth_user_change", operator.pk)
+
+
+def test_members_who_may_not_sign_in_are_marked(admin, yard, operator):
+    operator.is_active = False
+    operator.save()
+    for name, pk in (("environments_environment_change", yard.pk), ("auth_user_change", operator.pk)):
+        html = page(admin, name, pk)
+        (cell,) = re.findall(r'<td class="field-active">(.*?)</td>', html, re.S)[:1]
+        assert 'alt="False"' in cell
 
 
 def test_the_environment_page_draws_plan_zones_and_cameras(admin, yard, camera):

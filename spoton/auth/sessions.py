@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from rest_framework_simplejwt.tokens import RefreshToken, Token, UntypedToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from spoton.auth.errors import InvalidCredentialsError, TokenNotValidError
@@ -127,6 +127,15 @@ def session_is_over(session_id: str) -> bool:
     """Whether the session was ended, or is not known here."""
     row = OutstandingToken.objects.filter(jti=session_id).select_related("blacklistedtoken").first()
     return row is None or hasattr(row, "blacklistedtoken")
+
+
+def session_is_open(*, access_token: str) -> bool:
+    """Whether the session of a token that was good before goes on, even after the token's own lifetime."""
+    token = AccessToken(access_token, verify=False)
+    user = get_user_model().objects.filter(pk=token["user_id"], is_active=True).first()
+    return (
+        user is not None and password_is_unchanged(user, token) and not session_is_over(token[SESSION_CLAIM])
+    )
 
 
 def _decoded(refresh_token: str) -> RefreshToken:

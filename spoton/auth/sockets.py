@@ -10,6 +10,7 @@ from channels.db import database_sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
 from spoton.auth.authentication import user_of_access_token
+from spoton.auth.sessions import session_is_open
 
 SUBPROTOCOL = "bearer"
 
@@ -17,7 +18,8 @@ SUBPROTOCOL = "bearer"
 class TokenAuthMiddleware:
     """ASGI middleware for `Sec-WebSocket-Protocol: bearer, <JWT>` or `?token=<JWT>`.
 
-    Sets `scope["user"]` (anonymous without a good token) and, when the client offered the subprotocol,
+    Sets `scope["user"]` (anonymous without a good token), `scope["session_open"]` (a function that asks the
+    database whether they are still signed in) and, when the client offered the subprotocol,
     `scope["accepted_subprotocol"]`: pass it on accepting, else browsers close the socket. The token is taken
     out of the scope, so that nothing further in can log it.
     """
@@ -30,6 +32,7 @@ class TokenAuthMiddleware:
         token = _take_token(scope)
         user = await database_sync_to_async(user_of_access_token)(token) if token else None
         scope["user"] = user or AnonymousUser()
+        scope["session_open"] = lambda: user is not None and session_is_open(access_token=token)
         return await self.inner(scope, receive, send)
 
 

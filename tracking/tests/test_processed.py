@@ -126,3 +126,11 @@ def test_a_task_that_is_done_reaches_its_end_not_its_last_batch(yard, operator):
     commit(task, 0, 1, 2)
     Recording.objects.all().delete()
     assert last_data_at(operator) == ranges_of(yard).end == s(2.5)
+
+
+def test_it_costs_the_same_however_many_tasks_there_are(yard, running, operator, django_assert_num_queries):
+    for number in range(5):
+        live(yard, start_s=100.0 * number, instants=10)
+    task_seek(user=operator, task=running, at=s(6.5))
+    with django_assert_num_queries(3):
+        processed_spans(yard)

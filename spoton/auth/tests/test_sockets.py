@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.db import connections
 from rest_framework_simplejwt.tokens import AccessToken
 
-from spoton.auth.sessions import session_begin, session_end
+from environments.models import Role
+from environments.services import membership_set
+from spoton.auth.authentication import user_of_access_token
+from spoton.auth.sessions import session_begin, session_continue, session_end, sessions_end_all
 from spoton.auth.sockets import TokenAuthMiddleware
 from spoton.auth.tests.conftest import PASSWORD
+from tracking import consumers
+from tracking.commit import commit_ready_batches
+from tracking.redis import redis_client
+from tracking.routing import websocket_urlpatterns
+from tracking.services import task_start
+from tracking.tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,3 +106,62 @@ async def test_an_ended_session_does_not_open_sockets(pair):
     await sync_to_async(session_end)(refresh_token=pair.refresh)
     answer, _ = await connect(subprotocols=["bearer", pair.access])
     assert answer["user"] == ""
+
+
+async def sign_out(user, pair):
+    await sync_to_async(session_end)(refresh_token=pair.refresh)
+
+
+async def sign_out_everywhere(user, pair):
+    await sync_to_async(sessions_end_all)(user=user)
+
+
+async def change_password(user, pair):
+    user.set_password("another horse battery")
+    await user.asave()
+
+
+async def outlive_the_token(user, pair):
+    """Not an end: sockets stay open for longer than access tokens live."""
+    await sync_to_async(session_continue)(refresh_token=pair.refresh)
+
+
+@pytest.mark.parametrize("end", [sign_out, sign_out_everywhere, change_password, outlive_the_token])
+async def test_who_signs_out_hears_no_more(ada, monkeypatch, end):
+    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.0)
+    task = await sync_to_async(a_task)(ada)
+    monkeypatch.setattr(AccessToken, "lifetime", timedelta(seconds=2))
+    pair = await sync_to_async(lambda: session_begin(request=None, username="ada", password=PASSWORD)[1])()
+    socket = WebsocketCommunicator(
+        TokenAuthMiddleware(URLRouter(websocket_urlpatterns)),
+        f"/ws/tracking/{task.pk}",
+        subprotocols=["bearer", pair.access],
+    )
+    assert (await socket.connect(timeout=5))[0]
+    assert (await socket.receive_json_from(timeout=5))["type"] == "task_status"
+    await end(ada, pair)
+    if end is outlive_the_token:
+        await asyncio.sleep(2.1)
+        assert await sync_to_async(user_of_access_token)(pair.access) is None
+    await sync_to_async(commit_first_batch)(task)
+    answer = await socket.receive_json_from(timeout=5)
+    if end is outlive_the_token:
+        assert answer["type"] == "tracking_update"
+    else:
+        assert (answer["type"], answer["error"]["code"]) == ("error", "task_not_found")
+        assert (await socket.receive_output(timeout=5))["code"] == 4404
+    await socket.disconnect()
+
+
+def a_task(user):
+    redis_client().flushall()
+    environment = factories.yard()
+    for camera in environment.cameras.all():
+        factories.record(camera)
+    membership_set(user=user, environment=environment, role=Role.OPERATOR)
+    return factories.prepared(task_start(user=user, environment=environment, pacing="max"))
+
+
+def commit_first_batch(task):
+    factories.perceived(task, 0)
+    assert commit_ready_batches(task_id=str(task.pk), associate=factories.walk) == 1
