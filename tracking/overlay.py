@@ -24,6 +24,8 @@ _MOST_DARK = 0.75
 _CELLS = (3, 6)
 # heads and hands reach out of boxes that are a little tight
 _BLUR_MARGIN = 0.12
+# of a way, from its begin to its end
+_SHADES = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def draw(image: np.ndarray, scene: Scene, style: OverlayStyle) -> None:
     scale = max(image.shape[0] / 720, 0.4)
     line = max(1, round(2 * scale * style.thickness))
     letters = max(6, round(11 * scale))
-    if style.zones:
+    if style.zones and scene.zones:
         _draw_zones(image, scene.zones, line, letters)
     for person, pieces in scene.trails_px.items():
         _draw_trail(image, pieces, _colour(person, scene, style), line)
@@ -143,8 +145,9 @@ def _draw_trail(
     total = sum(len(piece) for piece in pieces)
     drawn = 0
     for piece in pieces:
-        for a in range(0, len(piece) - 1, 4):
-            part = piece[a : a + 5]
+        step = max(4, -(-len(piece) // _SHADES))
+        for a in range(0, len(piece) - 1, step):
+            part = piece[a : a + step + 1]
             share = (drawn + a + len(part)) / total
             shade = tuple(int(c * (0.45 + 0.55 * share)) for c in colour)
             points = np.round(part * 8).astype(np.int32)
@@ -154,19 +157,15 @@ def _draw_trail(
 
 def _draw_zones(image: np.ndarray, zones: Sequence[DrawnZone], line: int, letters: int) -> None:
     height, width = image.shape[:2]
-    for zone in zones:
-        colour = bgr(ZONE_COLOURS.get(zone.kind, _ZONE_COLOUR))
-        points = np.round(zone.outline_px).astype(np.int32)
-        left, top = np.clip(points.min(0), 0, (width, height))
-        right, bottom = np.clip(points.max(0) + 1, 0, (width, height))
-        if left < right and top < bottom:
-            part = image[top:bottom, left:right]
-            filled = part.copy()
-            cv2.fillPoly(filled, [points - (left, top)], colour)
-            cv2.addWeighted(filled, _ZONE_OPACITY, part, 1 - _ZONE_OPACITY, 0, dst=part)
-        cv2.polylines(image, [points], True, colour, max(1, line // 2), cv2.LINE_AA)
-    for zone in zones:
+    outlines = [np.round(zone.outline_px).astype(np.int32) for zone in zones]
+    colours = [bgr(ZONE_COLOURS.get(zone.kind, _ZONE_COLOUR)) for zone in zones]
+    tinted = image.copy()
+    for outline, colour in zip(outlines, colours, strict=True):
+        cv2.fillPoly(tinted, [outline], colour)
+    cv2.addWeighted(tinted, _ZONE_OPACITY, image, 1 - _ZONE_OPACITY, 0, dst=image)
+    for outline, colour in zip(outlines, colours, strict=True):
+        cv2.polylines(image, [outline], True, colour, max(1, line // 2), cv2.LINE_AA)
+    for zone, colour in zip(zones, colours, strict=True):
         w, h = tag_size(zone.name, letters)
         x, y = zone.outline_px.clip(0, (width, height)).mean(0)
-        colour = bgr(ZONE_COLOURS.get(zone.kind, _ZONE_COLOUR))
         draw_tag(image, zone.name, (round(x - w / 2), round(y - h / 2)), letters, (28, 24, 22), colour)
