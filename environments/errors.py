@@ -16,15 +16,23 @@ class DomainError(Exception):
         status: HTTP status.
         message: what is wrong and what to do; leaks nothing.
         details: further facts for clients, JSON-serialisable.
+        headers: of the HTTP answer.
     """
 
     code = "error"
     status = 400
 
-    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.details = dict(details or {})
+        self.headers = dict(headers or {})
 
 
 class NotFoundError(DomainError):

@@ -98,18 +98,27 @@ def clip_to_rectangle(polygon: Any, low: tuple[float, float], high: tuple[float,
     Args:
         polygon: (n, 2) corners in the units of the rectangle.
     """
-    corners = [np.asarray(corner, float) for corner in polygon]
     for axis in (0, 1):
         for limit, sign in ((low[axis], 1.0), (high[axis], -1.0)):
-            kept: list[np.ndarray] = []
-            for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
-                inside_a, inside_b = sign * (a[axis] - limit) >= 0, sign * (b[axis] - limit) >= 0
-                if inside_a:
-                    kept.append(a)
-                if inside_a != inside_b:
-                    kept.append(a + (b - a) * (limit - a[axis]) / (b[axis] - a[axis]))
-            corners = kept
-    return np.array(corners).reshape(-1, 2)
+            normal = [0.0, 0.0]
+            normal[axis] = sign
+            polygon = clip_to_half_plane(polygon, (*normal, -sign * limit))
+    return polygon
+
+
+def clip_to_half_plane(polygon: Any, line: tuple[float, float, float]) -> np.ndarray:
+    """(k, 2) the part of a polygon where a x + b y + c >= 0, for `line` (a, b, c)."""
+    corners = np.asarray(polygon, float).reshape(-1, 2)
+    distances = corners @ line[:2] + line[2]
+    kept: list[np.ndarray] = []
+    for a, b, from_a, from_b in zip(
+        corners, np.roll(corners, -1, axis=0), distances, np.roll(distances, -1), strict=True
+    ):
+        if from_a >= 0:
+            kept.append(a)
+        if (from_a >= 0) != (from_b >= 0):
+            kept.append(a + (b - a) * from_a / (from_a - from_b))
+    return np.array(kept).reshape(-1, 2)
 
 
 def _is_point(corner: Any) -> bool:

@@ -71,6 +71,7 @@ class Env(BaseSettings):
     appearance_days: int = Field(30, ge=1, le=3650, description="how long appearances are kept")
 
     proxies: int = Field(0, ge=0, le=8, description="reverse proxies in front whose X-Forwarded-For counts")
+    media_url_minutes: int = Field(5, ge=1, le=1440, description="life of a signed address of a picture")
     access_token_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_days: int = Field(14, ge=1, le=365)
 

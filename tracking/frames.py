@@ -7,7 +7,6 @@ demand by a media worker. The web processes never decode video.
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from typing import Any
 import msgpack
 from celery import current_app
 from django.conf import settings
-from redis import ResponseError
 
+from tracking.bounded import BoundedStore
 from tracking.errors import MediaTimeoutError
 from tracking.redis import redis_client
-from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
@@ -65,40 +63,7 @@ def ring_key(task_id: Any, camera: str) -> str:
     return f"spoton:ring:{task_id}:{camera}"
 
 
-# One call for each frame: keep it, and delete what is too much of its camera or of all. KEYS: frame, the camera's
-# ring, all frames, their sizes. ARGV: data, life in seconds, time of now, most frames of a camera, most bytes of all.
-# In the order in which they came: a frame of long ago that somebody asked for is as new as any. Frames whose life is
-# over are gone already; here they are only counted off.
-_PUT = """
-local function forget(key)
-  redis.call('DEL', key)
-  redis.call('ZREM', KEYS[3], key)
-  local size = redis.call('HGET', KEYS[4], key)
-  if size then
-    redis.call('HDEL', KEYS[4], key)
-    redis.call('HINCRBY', KEYS[4], 'total', -size)
-  end
-end
-local before = redis.call('HGET', KEYS[4], KEYS[1])
--- first: a full Redis refuses this, but not what follows a write
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-if before then redis.call('HINCRBY', KEYS[4], 'total', -before) end
-redis.call('ZADD', KEYS[2], ARGV[3], KEYS[1])
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-redis.call('ZADD', KEYS[3], ARGV[3], KEYS[1])
-redis.call('HSET', KEYS[4], KEYS[1], #ARGV[1])
-redis.call('HINCRBY', KEYS[4], 'total', #ARGV[1])
-local surplus = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[4])
-if surplus > 0 then
-  local oldest = redis.call('ZPOPMIN', KEYS[2], surplus)
-  for i = 1, #oldest, 2 do forget(oldest[i]) end
-end
-for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3] - ARGV[2], 'LIMIT', 0, 64)) do forget(key) end
-while tonumber(redis.call('HGET', KEYS[4], 'total')) > tonumber(ARGV[5]) and redis.call('ZCARD', KEYS[3]) > 1 do
-  forget(redis.call('ZRANGE', KEYS[3], 0, 0)[1])
-end
-"""
-ALL_KEY, SIZES_KEY = "spoton:frames", "spoton:frame-sizes"
+_STORE = BoundedStore("spoton:frames", "spoton:frame-sizes", FRAMES_PER_CAMERA, "frames")
 
 
 def put(*, task_id: Any, camera: str, frame: StoredFrame) -> None:
@@ -111,28 +76,17 @@ def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
 
     Failing here, because Redis is away or full, loses pictures, never a batch.
     """
-    env, pipeline = settings.ENV, redis_client().pipeline(transaction=False)
-    for camera, frame in frames:
-        keys = [
-            frame_key(task_id, camera, frame.instant),
-            ring_key(task_id, camera),
-            ALL_KEY,
-            SIZES_KEY,
-        ]
-        limits = [env.frame_ttl_seconds, time.time(), FRAMES_PER_CAMERA, env.frame_store_mb * 2**20]
-        pipeline.eval(_PUT, len(keys), *keys, frame.to_bytes(), *limits)
-    try:
-        pipeline.execute()
-    except (*STORES_AWAY, ResponseError) as error:
-        # a full Redis says so in the script's words
-        if isinstance(error, ResponseError) and "OOM" not in str(error):
-            raise
-        log.warning("%d frames were not kept: %s", len(frames), brief(error)[-200:])
+    env = settings.ENV
+    entries = [
+        (frame_key(task_id, camera, frame.instant), ring_key(task_id, camera), frame.to_bytes())
+        for camera, frame in frames
+    ]
+    _STORE.put(entries, life_s=env.frame_ttl_seconds, most_bytes=env.frame_store_mb * 2**20)
 
 
 def size_bytes() -> int:
     """Memory that frames take, without what Redis adds."""
-    return int(redis_client().hget(SIZES_KEY, "total") or 0)
+    return _STORE.size_bytes()
 
 
 def get(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:

@@ -369,3 +369,19 @@ class PersonFeedback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} {self.person_id}"
+
+
+class OverlayConfig(models.Model):
+    """What a user chose of the overlay's style for one task; see `tracking.overlay_style`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    task = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="+")
+    style = models.JSONField(default=dict, help_text="Only the fields that were chosen.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "task"], name="overlay_config_once_per_user_and_task")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.task_id}"

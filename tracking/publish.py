@@ -42,6 +42,12 @@ def last_key(task_id: Any) -> str:
     return f"spoton:updates:{task_id}:last"
 
 
+def last_instant(task_id: Any) -> int:
+    """The newest instant that was published; -1: none lately."""
+    last = redis_client().get(last_key(task_id))
+    return json.loads(last)["global_frame_index"] if last else -1
+
+
 def batch_committed(
     *, task: ProcessingTask, number: int, recorded: Recorded, instants: list[int], captured_s: list[float]
 ) -> list[TrackingUpdate]:

@@ -96,16 +96,3 @@ class ActivePersonSerializer(serializers.Serializer):
 
 class ActivePersonsSerializer(serializers.Serializer):
     persons = ActivePersonSerializer(many=True)
-
-
-class FrameQuerySerializer(serializers.Serializer):
-    t = serializers.DateTimeField(required=False)
-    quality = serializers.IntegerField(required=False, min_value=10, max_value=95, default=80)
-    width = serializers.IntegerField(required=False, min_value=32, max_value=3840)
-    height = serializers.IntegerField(required=False, min_value=32, max_value=2160)
-    format = serializers.ChoiceField([("jpeg", "jpeg"), ("webp", "webp")], default="jpeg")
-
-
-class CropQuerySerializer(serializers.Serializer):
-    camera = serializers.SlugField(required=False)
-    t = serializers.DateTimeField(required=False)

@@ -31,11 +31,23 @@ urlpatterns = [
         views.ActivePersonsView.as_view(),
         name="active-persons",
     ),
+    path("media/sign", media_views.SignView.as_view(), name="media-sign"),
+    path("media/frames/overlay-config", media_views.OverlayConfigView.as_view(), name="overlay-config"),
+    path(
+        "media/frames/<uuid:task_id>/multi-camera",
+        media_views.CompositionView.as_view(),
+        name="multi-camera",
+    ),
     path("media/frames/<uuid:task_id>/<slug:camera_id>", media_views.FrameView.as_view(), name="frame"),
     path(
         "media/frames/<uuid:task_id>/<slug:camera_id>/raw",
         media_views.RawFrameView.as_view(),
         name="frame-raw",
+    ),
+    path(
+        "media/frames/<uuid:task_id>/<slug:camera_id>/stream",
+        media_views.StreamView.as_view(),
+        name="frame-stream",
     ),
     path("media/persons/<uuid:person_id>/image", media_views.PersonImageView.as_view(), name="person-image"),
     path(

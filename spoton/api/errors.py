@@ -45,9 +45,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.ParseError("The JSON is nested too deeply.")
     if isinstance(error, DomainError):
         set_rollback()
-        return Response(
-            error_body(error.code, error.message, error.details), status=error.status, exception=True
-        )
+        body = error_body(error.code, error.message, error.details)
+        return Response(body, status=error.status, headers=error.headers, exception=True)
     if isinstance(error, exceptions.ValidationError):
         set_rollback()
         body = error_body(

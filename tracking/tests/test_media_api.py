@@ -31,7 +31,7 @@ def frame(client, task, path="c01", **headers):
 def test_a_picture_with_and_without_boxes(pictures, api_of, viewer):
     raw, drawn = (frame(api_of(viewer), pictures, f"c01{s}?t=2026-05-04T08:00:00Z") for s in ("/raw", ""))
     assert (raw["Content-Type"], drawn["Content-Type"]) == ("image/jpeg", "image/jpeg")
-    assert (raw["Cache-Control"], decoded(raw).shape) == ("private", (360, 640, 3))
+    assert decoded(raw).shape == (360, 640, 3)
     difference = np.abs(decoded(drawn).astype(int) - decoded(raw)).max(2) > 40
     # person 1 stands at (0.5, 1.0) m: box 30, 20 to 70, 100 px
     assert difference[15:105, 25:75].any()
@@ -79,6 +79,49 @@ def test_browsers_ask_for_pictures_their_own_way(pictures, api_of, viewer, accep
 def test_wrong_options_are_named(pictures, api_of, viewer, query, named):
     error = assert_error(frame(api_of(viewer), pictures, f"c01?{query}"), 422, "validation_error")
     assert list(error["details"]["fields"]) == [named]
+
+
+def test_who_is_focused_stands_out(pictures, api_of, viewer):
+    plain = decoded(frame(api_of(viewer), pictures, "c01"))
+    focused = decoded(frame(api_of(viewer), pictures, f"c01?focus={person_id(pictures, 1)}"))
+    assert plain[300, 500].min() > 250
+    assert focused[300, 500].max() < 200, "everything around them is darker"
+
+
+def test_as_captured_means_untouched_unless_asked_for(pictures, api_of, viewer):
+    stored = frames.get(task_id=pictures.pk, camera="c01", instant=19).jpeg
+    assert frame(api_of(viewer), pictures, "c01/raw").content == stored
+    smaller = frame(api_of(viewer), pictures, "c01/raw?quality=10").content
+    assert smaller != stored
+    drawn = [frame(api_of(viewer), pictures, f"c01?quality={q}").content for q in (10, 90)]
+    assert len(drawn[0]) < len(drawn[1])
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("c01", "private, no-cache"),
+        ("c01/raw", "private, no-cache"),
+        ("c01?t=2026-05-04T08:00:00Z", "private, max-age=10"),
+        ("c01/raw?t=2026-05-04T08:00:00Z", "private, max-age=3600"),
+        ("multi-camera", "private, no-cache"),
+        ("multi-camera?t=2026-05-04T08:00:00Z", "private, max-age=10"),
+    ],
+)
+def test_how_long_pictures_may_be_kept(pictures, api_of, viewer, path, kept):
+    answer = frame(api_of(viewer), pictures, path)
+    assert answer["Cache-Control"] == kept
+    assert answer["Last-Modified"] == f"Mon, 04 May 2026 08:00:0{0 if 't=' in path else 1} GMT"
+
+
+def test_parts_of_pictures(pictures, api_of, viewer):
+    whole = frame(api_of(viewer), pictures, "c01/raw").content
+    part = frame(api_of(viewer), pictures, "c01/raw", HTTP_RANGE="bytes=10-19")
+    assert (part.status_code, part.content) == (206, whole[10:20])
+    late = frame(api_of(viewer), pictures, "c01/raw", HTTP_RANGE="bytes=9999999-")
+    assert_error(late, 416, "range_not_satisfiable")
+    assert late["Content-Range"] == f"bytes */{len(whole)}"
+    assert_error(frame(api_of(viewer), pictures, HTTP_IF_MATCH='"x"'), 412, "precondition_failed")
 
 
 def test_an_unchanged_picture_is_not_sent_again(pictures, api_of, viewer):
@@ -140,8 +183,8 @@ def test_no_worker_delivers_in_time(running, api_of, viewer, monkeypatch):
 # -- persons -------------------------------------------------------------------------------------------------
 
 
-def crop(client, task, query=""):
-    return client.get(f"/api/v1/media/persons/{person_id(task, 2)}/image{query}")
+def crop(client, task, query="", **headers):
+    return client.get(f"/api/v1/media/persons/{person_id(task, 2)}/image{query}", **headers)
 
 
 def test_a_person_is_cut_out_with_some_room(pictures, api_of, viewer):
@@ -154,6 +197,17 @@ def test_a_person_is_cut_out_with_some_room(pictures, api_of, viewer):
 
 def test_the_best_picture_is_found_without_saying_where(pictures, api_of, viewer):
     assert crop(api_of(viewer), pictures).status_code == 200
+
+
+def test_a_persons_picture_fits_into_a_size_and_is_cut_out_once(pictures, api_of, viewer, monkeypatch):
+    first = crop(api_of(viewer), pictures, "?camera=c01&height=50&format=webp")
+    assert (first["Content-Type"], decoded(first).shape[0]) == ("image/webp", 50)
+    monkeypatch.setattr(frames, "fetch", lambda **_: pytest.fail("it was cut out before"))
+    again = crop(
+        api_of(viewer), pictures, "?camera=c01&height=50&format=webp", HTTP_IF_NONE_MATCH=first["ETag"]
+    )
+    assert (again.status_code, again["ETag"]) == (304, first["ETag"])
+    assert first["Cache-Control"] == "private, no-cache"
 
 
 def test_where_a_person_never_was(pictures, api_of, viewer):

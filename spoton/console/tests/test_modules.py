@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page
+
+from tracking.person_colours import colour_of, short_name
 
 ANNA, BEN = "3f2a8c11-0d6e-4b0f-9a55-1c2d3e4f5061", "b7e94d02-6a1c-4f7e-8d33-90a1b2c3d4e5"
 
@@ -53,6 +56,13 @@ def test_a_persons_colour_and_name_depend_on_the_id_alone(modules: Page) -> None
     assert colours[3] != colours[0]
     assert run(modules, "colours", "return m.nameOf(id);", id=ANNA) == "P-3F2A"
     assert run(modules, "colours", "return [m.nameOf(null), m.colourOf(null)];") == ["unnamed", "#c3ccd4"]
+
+
+def test_a_person_has_the_same_colour_in_pictures_and_in_the_console(modules: Page) -> None:
+    ids = [str(UUID(int=n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128)) for n in range(1, 200)]
+    shown = run(modules, "colours", "return ids.map((id) => [m.colourOf(id), m.nameOf(id)]);", ids=ids)
+
+    assert shown == [["#{2:02x}{1:02x}{0:02x}".format(*colour_of(UUID(i))), short_name(UUID(i))] for i in ids]
 
 
 def test_colours_spread_and_stay_readable_under_dark_text(modules: Page) -> None:

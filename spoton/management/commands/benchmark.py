@@ -8,6 +8,7 @@ from rich.console import Console
 
 from spoton.benchmark.live import live
 from spoton.benchmark.pacing import pacing
+from spoton.benchmark.pictures import pictures
 from spoton.benchmark.recording import recording
 from workers.benchmark.command import BENCHMARKS, Options, add_arguments, run
 from workers.benchmark.report import write_json
@@ -16,6 +17,7 @@ from workers.types import EngineError
 PRODUCT = {
     "live": lambda options: live(seconds=20.0 if options.quick else 600.0),
     "recording": lambda options: recording((10, 100) if options.quick else (10, 100, 1000)),
+    "pictures": lambda options: pictures(10 if options.quick else 60),
     "pacing": lambda options: pacing(seconds=8.0, repeats=1) if options.quick else pacing(),
 }
 ALL = {**BENCHMARKS, **PRODUCT}

@@ -2,10 +2,11 @@
 
 import json
 from argparse import ArgumentParser
+from functools import partial
 
 from django.core.management import BaseCommand, CommandError
 
-from spoton.benchmark import pacing, recording
+from spoton.benchmark import pacing, pictures, recording
 from workers.types import EngineError
 
 
@@ -14,17 +15,23 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("step", choices=(*pacing.STEPS, "recording"))
+        parser.add_argument("step", choices=(*pacing.STEPS, "recording", "pictures"))
         parser.add_argument("--seconds", type=float, default=30.0)
         parser.add_argument("--detector", default="motion")
         parser.add_argument("--instants", type=int, nargs="+", default=[10, 100, 1000])
+        parser.add_argument("--count", type=int, default=60)
 
-    def handle(
-        self, *, step: str, seconds: float, detector: str, instants: list[int], **options: object
-    ) -> None:
+    def handle(self, *, step: str, **options: object) -> None:
+        steps = {
+            **{
+                name: partial(measure, options["seconds"], options["detector"])
+                for name, measure in pacing.STEPS.items()
+            },
+            "recording": partial(recording.rows, options["instants"]),
+            "pictures": partial(pictures.rows, options["count"]),
+        }
         try:
-            measure = pacing.STEPS.get(step)
-            result = measure(seconds, detector) if measure else recording.rows(instants)
+            result = steps[step]()
         except EngineError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(json.dumps(result))
