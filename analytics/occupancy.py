@@ -1,7 +1,8 @@
-"""Who is where now: counts per camera and zone, from what was recorded last."""
+"""Who is where now: counts per camera and zone, dwell and density, from what was recorded last."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ import cv2
 import numpy as np
 from django.db.models import Count, Max
 
+from analytics.dwell import here_since
 from environments.geometry import polygon_area_m2
-from environments.models import Environment
+from environments.models import Environment, Zone
 from environments.selectors import zones_of
 from tracking.messages import isoformat
 from tracking.models import Detection, Position, ProcessingTask
@@ -43,27 +45,41 @@ def live_metrics(environment: Environment) -> dict[str, Any] | None:
     recent = Detection.objects.filter(task=task, captured_at__gt=since)
     for row in recent.values("camera_id").annotate(n=Count("person_id", distinct=True)):
         per_camera[names[row["camera_id"]]] = row["n"]
+    seen = dict(recent.values_list("person_id").annotate(last=Max("captured_at")))
+    stays = here_since(task_id=task.pk, persons=seen)
+    dwell_s = {person: (seen[person] - begin).total_seconds() for person, begin in stays.items()}
     newest: dict[Any, tuple[float, float]] = {
         p.person_id: (p.x_m, p.y_m)
         for p in Position.objects.filter(task=task, captured_at__gt=since).order_by("captured_at")
     }
-    places = np.array(list(newest.values())).reshape(-1, 2)
-    zones = [
-        {
-            "zone_id": str(zone.pk),
-            "slug": zone.slug,
-            "name": zone.name,
-            "kind": zone.kind,
-            "persons": (count := int(inside(zone.polygon, places).sum())),
-            "density_per_m2": round(count / polygon_area_m2(zone.polygon), 4),
-        }
-        for zone in zones_of(environment)
-    ]
+    persons, places = list(newest), np.array(list(newest.values())).reshape(-1, 2)
+    width_m, height_m = environment.max_x_m - environment.min_x_m, environment.max_y_m - environment.min_y_m
     return {
         "task_id": str(task.pk),
         "task_status": task.status,
         "timestamp": isoformat(last),
-        "total_persons": recent.values("person_id").distinct().count(),
+        "total_persons": len(seen),
         "persons_per_camera": per_camera,
-        "zone_occupancy": zones,
+        "zone_occupancy": [_zone(zone, persons, places, dwell_s) for zone in zones_of(environment)],
+        "avg_dwell_time": _mean(dwell_s.values()),
+        "crowd_density": round(len(persons) / (width_m * height_m), 6),
     }
+
+
+def _zone(zone: Zone, persons: list[Any], places: np.ndarray, dwell_s: dict[Any, float]) -> dict[str, Any]:
+    here = [person for person, within in zip(persons, inside(zone.polygon, places), strict=True) if within]
+    return {
+        "zone_id": str(zone.pk),
+        "slug": zone.slug,
+        "name": zone.name,
+        "kind": zone.kind,
+        "persons": len(here),
+        "max_persons": zone.max_persons,
+        "density_per_m2": round(len(here) / polygon_area_m2(zone.polygon), 4),
+        "avg_dwell_time": _mean(dwell_s[person] for person in here if person in dwell_s),
+    }
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return round(sum(known) / len(known), 3) if known else None

@@ -7,18 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from analytics.live import NOTHING, alerts_of
 from analytics.occupancy import live_metrics
 from analytics.serializers import LiveMetricsQuerySerializer, LiveMetricsSerializer
 from environments.selectors import environment_get
-
-NOTHING = {
-    "task_id": None,
-    "task_status": None,
-    "timestamp": None,
-    "total_persons": 0,
-    "persons_per_camera": {},
-    "zone_occupancy": [],
-}
 
 
 class RealTimeMetricsView(APIView):
@@ -32,4 +24,6 @@ class RealTimeMetricsView(APIView):
         query = LiveMetricsQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         environment = environment_get(user=request.user, slug=query.validated_data["environment_id"])
-        return Response({"environment_id": environment.slug, **(live_metrics(environment) or NOTHING)})
+        metrics = live_metrics(environment) or {"task_id": None, "task_status": None, **NOTHING}
+        alerts = alerts_of(metrics["zone_occupancy"])
+        return Response({"environment_id": environment.slug, **metrics, "alerts": alerts})

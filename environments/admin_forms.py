@@ -64,7 +64,7 @@ class EnvironmentForm(forms.ModelForm):
 class ZoneForm(forms.ModelForm):
     class Meta:
         model = Zone
-        fields = ("environment", "name", "slug", "kind", "is_active", "polygon")
+        fields = ("environment", "name", "slug", "kind", "max_persons", "is_active", "polygon")
         widgets = {"polygon": PolygonWidget}
 
 

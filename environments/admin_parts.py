@@ -111,7 +111,7 @@ class ZoneInline(admin.TabularInline):
     """Zones are drawn on their own page."""
 
     model = Zone
-    fields = ("slug", "name", "kind", "area", "is_active")
+    fields = ("slug", "name", "kind", "max_persons", "area", "is_active")
     readonly_fields = ("area",)
     extra = 0
     max_num = 0

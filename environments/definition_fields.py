@@ -52,4 +52,5 @@ def zone_fields(zone: Mapping[str, Any], subject: str) -> dict[str, Any]:
         "name": required(zone, "name", subject),
         "kind": zone.get("kind", Zone.Kind.OTHER),
         "polygon": [[float(x), float(y)] for x, y in required(zone, "polygon_m", subject)],
+        **({"max_persons": zone["max_persons"]} if "max_persons" in zone else {}),
     }

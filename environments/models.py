@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from django.utils.functional import cached_property
 
 from calibration import CameraModel, InvalidCalibrationError
 from environments.geometry import FloorPlanFrame
+from environments.notices import access_changed
 from environments.validators import (
     validate_calibration,
     validate_image,
@@ -206,6 +208,9 @@ class Zone(models.Model):
     polygon = models.JSONField(
         validators=[validate_polygon], help_text="Corners as [[x, y], ...] in metres on the map."
     )
+    max_persons = models.PositiveIntegerField(
+        "most persons", null=True, blank=True, help_text="More than this are an alert; empty: any number."
+    )
     is_active = models.BooleanField("active", default=True)
 
     class Meta:
@@ -378,6 +383,14 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()} of {self.environment}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        access_changed(self.user_id)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        access_changed(self.user_id)
+        return super().delete(*args, **kwargs)
 
 
 # Django finds an app's models here

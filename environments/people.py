@@ -86,8 +86,10 @@ def membership_remove(*, user: Any, environment: Environment) -> None:
     Raises:
         NotFoundError: the user is no member.
     """
-    if not Membership.objects.filter(user=user, environment=environment).delete()[0]:
+    membership = Membership.objects.filter(user=user, environment=environment).first()
+    if membership is None:
         raise NotFoundError(f"{user.get_username()} is no member of {environment}.")
+    membership.delete()
 
 
 def members(environment: Environment | None = None) -> list[Member]:

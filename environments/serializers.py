@@ -132,6 +132,7 @@ class ZoneSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(choices=Zone.Kind.choices)
     polygon_m = PointsField(source="polygon")
     area_m2 = serializers.SerializerMethodField()
+    max_persons = serializers.IntegerField(allow_null=True, help_text="More persons than this are an alert.")
 
     def get_area_m2(self, zone: Zone) -> float:
         return round(polygon_area_m2(zone.polygon), 2)

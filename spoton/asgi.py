@@ -11,9 +11,9 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from spoton.auth.origin import AllowedOriginMiddleware  # noqa: E402
 from spoton.auth.sockets import TokenAuthMiddleware  # noqa: E402
+from spoton.routing import websocket_urlpatterns  # noqa: E402
 from spoton.settling import settle  # noqa: E402
-from spoton.system.sockets import CountSockets  # noqa: E402
-from tracking.routing import websocket_urlpatterns  # noqa: E402
+from spoton.system.open_sockets import CountSockets  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,8 @@ class Product:
 
     def request(
         self, method: str, path: str, body: Any = None, token: str | None = None
-    ) -> tuple[int, dict[str, str], Any]:
-        """(status, headers, JSON or bytes)."""
+    ) -> tuple[int, Message, Any]:
+        """(status, headers in any case, JSON or bytes)."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -122,7 +123,7 @@ class Product:
         except urllib.error.HTTPError as error:
             status, got, content = error.code, error.headers, error.read()
         is_json = (got.get("Content-Type") or "").startswith("application/json")
-        return status, dict(got), json.loads(content) if is_json and content else content
+        return status, got, json.loads(content) if is_json and content else content
 
     def token(self) -> str:
         """An access token of the demo user; the same for some minutes, because logging in is throttled."""

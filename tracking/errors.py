@@ -59,3 +59,9 @@ class NothingToSplitError(DomainError):
 
     code = "nothing_to_split"
     status = 422
+
+
+class NothingToPlayError(ConflictError):
+    """No batch of the task is committed yet."""
+
+    code = "nothing_to_play"

@@ -22,7 +22,9 @@ from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
 
-FETCH_TASK = "workers.fetch_frame"
+FETCH_TASK, PREFETCH_TASK = "workers.fetch_frame", "workers.prefetch_frames"
+# far below the life of a frame
+PREFETCHED_SECONDS = 15
 # a camera's latest frames that are kept; older ones go first, whatever their age
 FRAMES_PER_CAMERA = 100
 WATCH_SECONDS = 10
@@ -121,6 +123,15 @@ def fetch(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:
         log.warning("no media worker delivered instant %d of camera %s in time", instant, camera)
         raise MediaTimeoutError("No worker delivered the picture in time; try again in a moment.")
     return StoredFrame.from_bytes(answer[1]) if answer[1] else None
+
+
+def prefetch(*, task_id: Any, cameras: Sequence[str], first: int, end: int) -> None:
+    """Have the recorded frames of the instants [first, end) decoded into the store; asked for once in a while only."""
+    client = redis_client()
+    for camera in cameras:
+        if client.set(f"spoton:prefetch:{task_id}:{camera}:{first}", 1, ex=PREFETCHED_SECONDS, nx=True):
+            arguments = [str(task_id), camera, first, end]
+            current_app.send_task(PREFETCH_TASK, args=arguments, queue="media", expires=10)
 
 
 def reply(*, reply_to: str, frame: StoredFrame | None) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any
+from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from tracking.identity import Identities
 from tracking.models import ProcessingTask
@@ -74,15 +78,8 @@ def tracking_updates(
     for row in rows.detections:
         detections[row[0]].append(row)
     persons: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for instant, time_s, person, x, y, vx, vy, sigma in who.surest(rows.positions)[0]:
-        persons[instant].append(
-            {
-                "global_id": str(who.person(person, time_s)),
-                "map_coords": [round(x, 3), round(y, 3)],
-                "velocity_m_s": [round(vx, 3), round(vy, 3)],
-                "sigma_m": round(sigma, 3),
-            }
-        )
+    for instant, time_s, person, *state in who.surest(rows.positions)[0]:
+        persons[instant].append(shown_person(who.person(person, time_s), *state))
     updates = []
     for instant, time_s in zip(instants, captured_s, strict=True):
         cameras = _cameras(task, detections[instant], positions, who, first_seen)
@@ -101,6 +98,47 @@ def tracking_updates(
     return updates
 
 
+def camera_updates(task: ProcessingTask) -> dict[str, CameraUpdate]:
+    """Of every camera of the task, with nobody in view."""
+    return {
+        name: CameraUpdate(image_source="", frame_image_base64=None, cropped_persons={}, tracks=[])
+        for name in task.cameras
+    }
+
+
+def track(
+    *,
+    track_id: int,
+    person: UUID,
+    box_px: Sequence[float],
+    score: float,
+    place_m: Sequence[float] | None,
+    since_s: float,
+    captured_s: float,
+) -> Track:
+    """One person in one camera; times are UNIX seconds."""
+    return Track(
+        track_id=track_id,
+        global_id=str(person),
+        bbox_xyxy=[round(v, 2) for v in box_px],
+        confidence=round(score, 4),
+        map_coords=[round(v, 3) for v in place_m] if place_m else None,
+        is_focused=False,
+        detection_time=from_seconds(since_s),
+        tracking_duration=round(max(0.0, captured_s - since_s), 3),
+    )
+
+
+def shown_person(person: UUID, x: float, y: float, vx: float, vy: float, sigma: float) -> dict[str, Any]:
+    """Somebody on the map: metres, metres per second."""
+    return {
+        "global_id": str(person),
+        "map_coords": [round(x, 3), round(y, 3)],
+        "velocity_m_s": [round(vx, 3), round(vy, 3)],
+        "sigma_m": round(sigma, 3),
+    }
+
+
 def _cameras(
     task: ProcessingTask,
     rows: list[tuple],
@@ -108,25 +146,19 @@ def _cameras(
     who: Identities,
     first_seen: dict[int, float],
 ) -> dict[str, CameraUpdate]:
-    cameras = {
-        name: CameraUpdate(image_source="", frame_image_base64=None, cropped_persons={}, tracks=[])
-        for name in task.cameras
-    }
+    cameras = camera_updates(task)
     for instant, frame, captured_at, camera, track_id, person, box, score, position in rows:
         fused = positions.get((instant, person)) if position is not None else None
-        place = fused[:2] if fused else position
-        since_s = first_seen.get(person, captured_at)
         cameras[camera]["image_source"] = str(frame)
         cameras[camera]["tracks"].append(
-            Track(
+            track(
                 track_id=track_id,
-                global_id=str(who.person(person, captured_at)),
-                bbox_xyxy=[round(v, 2) for v in box],
-                confidence=round(score, 4),
-                map_coords=[round(v, 3) for v in place] if place else None,
-                is_focused=False,
-                detection_time=from_seconds(since_s),
-                tracking_duration=round(max(0.0, captured_at - since_s), 3),
+                person=who.person(person, captured_at),
+                box_px=box,
+                score=score,
+                place_m=fused[:2] if fused else position,
+                since_s=first_seen.get(person, captured_at),
+                captured_s=captured_at,
             )
         )
     return cameras

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections import deque
@@ -16,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import connections
@@ -27,9 +25,10 @@ from tracking.models import ProcessingTask
 from tracking.overlay_config import style_for
 from tracking.overlay_scene import boxes_of_update
 from tracking.picture_threads import in_picture_thread
-from tracking.publish import group_of, updates_key
-from tracking.redis import async_redis_client
+from tracking.publish import group_of
 from tracking.rendering import Look, Rendered, rendered
+from tracking.sockets.feed import LOST, Mailbox, following
+from tracking.sockets.instants import Instant, published
 from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ MEDIA_TYPE = "multipart/x-mixed-replace"
 CONTENT_TYPE = f"{MEDIA_TYPE}; boundary={BOUNDARY}"
 # while a task is paused its last picture stays painted, also in browsers that show a part when the next one begins
 REPAINT_S = 1.0
-# whether the user may still see it is asked again this often; a restarted Redis has forgotten who listens
+# whether the user may still see it is asked again this often
 RECHECK_S = 5.0
 # a batch is played a little faster than it was filmed, so that it is over when the next one comes
 HASTE = 0.9
@@ -62,8 +61,8 @@ class Stream:
     ) -> None:
         self.user_id, self.task, self.camera, self.overlay, self.focus = user.pk, task, camera, overlay, focus
         self.interval_s, self.width, self.quality = 1 / max_rate, width, quality
-        # updates of the newest batch that are still to be shown
-        self.waiting: deque[dict[str, Any]] = deque()
+        # instants of the newest batch that are still to be shown
+        self.waiting: deque[Instant] = deque()
         self.wake, self.over = asyncio.Event(), False
         self.checked = self.sent = 0.0
 
@@ -71,31 +70,24 @@ class Stream:
         """The body. Ends when the task does, when the user may not see it any more, or when a store is away."""
         # a viewer who only looks keeps no connection of the database
         await sync_to_async(connections.close_all)()
-        layer, group = get_channel_layer(), group_of(self.task.pk)
-        self.redis, channel = async_redis_client(), await layer.new_channel()
-        listening: asyncio.Task | None = None
+        mailbox = Mailbox()
         try:
-            await layer.group_add(group, channel)
-            listening = asyncio.create_task(self._listen(layer, channel))
-            async with contextlib.aclosing(self._pictures(layer, group, channel)) as pictures:
-                async for picture in pictures:
-                    yield part_of(picture)
+            async with following(group_of(self.task.pk), mailbox) as self.feed:
+                listening = asyncio.create_task(self._listen(mailbox))
+                try:
+                    async with contextlib.aclosing(self._pictures()) as pictures:
+                        async for picture in pictures:
+                            yield part_of(picture)
+                finally:
+                    listening.cancel()
             yield f"--{BOUNDARY}--\r\n".encode()
         except STORES_AWAY as error:
             log.warning("a stream ends, its viewer may come back: %s", brief(error))
-        finally:
-            if listening is not None:
-                listening.cancel()
-            # what is away has already forgotten us
-            with contextlib.suppress(*STORES_AWAY):
-                await layer.group_discard(group, channel)
-            await self.redis.aclose()
 
-    async def _pictures(self, layer: Any, group: str, channel: str) -> AsyncIterator[Rendered]:
+    async def _pictures(self) -> AsyncIterator[Rendered]:
         last: Rendered | None = None
         while True:
             if time.monotonic() - self.checked >= RECHECK_S:
-                await layer.group_add(group, channel)
                 await self._check()
             if self.over:
                 return
@@ -137,15 +129,14 @@ class Stream:
         """Of so many instants one is shown, to keep to the rate."""
         return max(1, round(self.interval_s * self.task.fps))
 
-    async def _listen(self, layer: Any, channel: str) -> None:
+    async def _listen(self, mailbox: Mailbox) -> None:
         """Notices of `tracking.publish`. What a slow viewer has not seen gives way to what is newer."""
         try:
-            while True:
-                notice = await layer.receive(channel)
+            while (notice := await mailbox.take()) is not LOST:
                 if notice["type"] == "batch.committed":
-                    updates = await self.redis.get(updates_key(self.task.pk, notice["number"]))
+                    instants = await published(self.feed, self.task.pk, notice["number"])
                     step = self._step()
-                    newest = [u for u in json.loads(updates or "[]") if u["global_frame_index"] % step == 0]
+                    newest = [instant for instant in instants if instant.index % step == 0]
                     if newest:
                         self.waiting = deque(newest)
                 else:
@@ -153,12 +144,12 @@ class Stream:
                 self.wake.set()
         except STORES_AWAY as error:
             log.warning("a stream ends, its viewer may come back: %s", brief(error))
-            self.over = True
-            self.wake.set()
+        self.over = True
+        self.wake.set()
 
     async def _check(self) -> None:
         self.checked = time.monotonic()
-        await self.redis.set(frames.watched_key(self.task.pk), 1, ex=frames.WATCH_SECONDS)
+        await self.feed.redis.set(frames.watched_key(self.task.pk), 1, ex=frames.WATCH_SECONDS)
         self.over = self.over or not await in_picture_thread(self._still_there)
 
     def _still_there(self) -> bool:
@@ -172,12 +163,12 @@ class Stream:
         self.look = Look(style=style, width=self.width, quality=self.quality)
         return self.task.is_active
 
-    async def _render(self, update: dict[str, Any] | None) -> Rendered | None:
-        """The picture of an update, or the last one processed; None when it is not there."""
+    async def _render(self, shown: Instant | None) -> Rendered | None:
+        """The picture of an instant, or the last one processed; None when it is not there."""
 
         def render() -> Rendered:
-            instant = update["global_frame_index"] if update else media.instant_of(self.task, None)
-            boxes = boxes_of_update(update, self.camera) if update else None
+            instant = shown.index if shown else media.instant_of(self.task, None)
+            boxes = boxes_of_update(shown.payload(), self.camera) if shown else None
             return rendered(
                 task=self.task,
                 camera=self.camera,

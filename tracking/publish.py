@@ -1,23 +1,20 @@
 """Publish: after the commit, tell whoever watches. Notices are small; what they speak of is fetched.
 
-The updates of a batch are built once and kept in Redis for a minute; consumers fetch them on a notice, so
+The updates of a batch are built and encoded once and kept in Redis for a minute; sockets fetch them on a notice, so
 the channel layer never carries more than a task's id and a number.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-import os
-import threading
 import time
-from functools import cache
 from typing import Any
 
-from channels.layers import get_channel_layer
+import msgpack
 from django.utils import timezone
 
+from environments.notices import environment_group, notify
 from tracking.messages import TrackingUpdate, tracking_updates
 from tracking.models import ProcessingTask
 from tracking.record import Recorded
@@ -26,7 +23,6 @@ from tracking.redis import redis_client
 log = logging.getLogger(__name__)
 
 UPDATES_TTL_SECONDS = 60
-NOTIFY_SECONDS = 10
 
 
 def group_of(task_id: Any) -> str:
@@ -35,10 +31,12 @@ def group_of(task_id: Any) -> str:
 
 
 def updates_key(task_id: Any, number: int) -> str:
+    """Where a batch's updates are: msgpack, one JSON text per instant."""
     return f"spoton:updates:{task_id}:{number}"
 
 
 def last_key(task_id: Any) -> str:
+    """Where the newest instant's update is: JSON."""
     return f"spoton:updates:{task_id}:last"
 
 
@@ -70,38 +68,32 @@ def batch_committed(
             captured_s=captured_s,
             processed_at=timezone.now(),
         )
+        texts = encoded(updates)
         pipeline = redis_client().pipeline(transaction=False)
-        pipeline.set(updates_key(task.pk, number), json.dumps(updates), ex=UPDATES_TTL_SECONDS)
-        if updates:
-            pipeline.set(last_key(task.pk), json.dumps(updates[-1]), ex=3600)
+        pipeline.set(updates_key(task.pk, number), msgpack.packb(texts), ex=UPDATES_TTL_SECONDS)
+        if texts:
+            pipeline.set(last_key(task.pk), texts[-1], ex=3600)
         pipeline.execute()
-        _notify(task.pk, notice)
+        notify(notice, group_of(task.pk), environment_group(task.environment_id))
     except Exception:
         # rows are safe; viewers see the gap in the next update
         log.exception("batch %d of task %s could not be published", number, task.pk)
     return updates
 
 
+def encoded(updates: list[TrackingUpdate]) -> list[str]:
+    """JSON per instant, once for all viewers."""
+    return [json.dumps(update, separators=(",", ":")) for update in updates]
+
+
 def task_changed(*, task_id: Any) -> None:
     """Tell the task's group that its state is another one now."""
+    tell(task_id, "task.changed")
+
+
+def tell(task_id: Any, kind: str) -> None:
+    """A notice without further words to those who follow the task."""
     try:
-        _notify(task_id, {"type": "task.changed", "task_id": str(task_id)})
+        notify({"type": kind, "task_id": str(task_id), "at": time.time()}, group_of(task_id))
     except Exception:
-        log.exception("the change of task %s could not be published", task_id)
-
-
-def _notify(task_id: Any, message: dict[str, Any]) -> None:
-    sending = get_channel_layer().group_send(group_of(task_id), message)
-    asyncio.run_coroutine_threadsafe(sending, _loop()).result(timeout=NOTIFY_SECONDS)
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """An event loop of this process: with a new one for every notice, each would open a connection of its own."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="notices", daemon=True).start()
-    return loop
-
-
-# a worker that forks has no thread in the child
-os.register_at_fork(after_in_child=_loop.cache_clear)
+        log.exception("%s of task %s could not be published", kind, task_id)

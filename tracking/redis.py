@@ -21,5 +21,5 @@ def redis_client() -> redis.Redis:
 
 
 def async_redis_client() -> redis.asyncio.Redis:
-    """For one consumer: bound to the running event loop, to be closed by its owner."""
+    """For the sockets that share a feed: bound to the running event loop, to be closed by its owner."""
     return redis.asyncio.Redis.from_url(settings.REDIS_URL)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tracking import environment_views, media_views, person_views, session_views, views
+from tracking import environment_views, media_views, person_views, playback_views, session_views, views
 
 app_name = "tracking"
 urlpatterns = [
@@ -67,5 +67,22 @@ urlpatterns = [
         name="person-change-undo",
     ),
     path("tracking/persons/feedback", person_views.PersonFeedbackView.as_view(), name="person-feedback"),
+    path("tracking/controls/<uuid:task_id>", playback_views.PlaybackView.as_view(), name="playback"),
+    path(
+        "tracking/controls/<uuid:task_id>/play",
+        playback_views.PlaybackPlayView.as_view(),
+        name="playback-play",
+    ),
+    path(
+        "tracking/controls/<uuid:task_id>/pause",
+        playback_views.PlaybackPauseView.as_view(),
+        name="playback-pause",
+    ),
+    path(
+        "tracking/controls/<uuid:task_id>/seek",
+        playback_views.PlaybackSeekView.as_view(),
+        name="playback-seek",
+    ),
+    path("tracking/focus/<uuid:task_id>", playback_views.FocusView.as_view(), name="focus"),
     path("tracking/persons/search", person_views.PersonSearchView.as_view(), name="person-search"),
 ]

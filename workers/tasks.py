@@ -156,6 +156,14 @@ def fetch_frame(task_id: str, camera: str, instant: int, reply_to: str) -> None:
     frames.reply(reply_to=reply_to, frame=decode_frame(task_id, camera, instant))
 
 
+@shared_task(name="workers.prefetch_frames", time_limit=120, soft_time_limit=110)
+def prefetch_frames(task_id: str, camera: str, first: int, end: int) -> None:
+    """Decode some seconds of a recording for those who play it back, before they ask for every frame."""
+    from workers.edge.media import decode_frames
+
+    decode_frames(task_id, camera, range(first, end))
+
+
 @shared_task(name="workers.probe_recording", time_limit=1200, soft_time_limit=1180)
 @waits_out
 def probe_recording(recording_id: str) -> None:

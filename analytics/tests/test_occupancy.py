@@ -160,8 +160,20 @@ def test_metrics_as_answered(yard, task, api_of, viewer):
         "total_persons",
         "persons_per_camera",
         "zone_occupancy",
+        "avg_dwell_time",
+        "crowd_density",
+        "alerts",
     }
-    assert set(data["zone_occupancy"][0]) == {"zone_id", "slug", "name", "kind", "persons", "density_per_m2"}
+    assert set(data["zone_occupancy"][0]) == {
+        "zone_id",
+        "slug",
+        "name",
+        "kind",
+        "persons",
+        "max_persons",
+        "density_per_m2",
+        "avg_dwell_time",
+    }
     assert (data["environment_id"], data["total_persons"]) == ("yard", 2)
 
 

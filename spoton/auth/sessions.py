@@ -26,6 +26,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
+from environments.notices import access_changed
 from spoton.auth.errors import InvalidCredentialsError, TokenNotValidError
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ def sessions_end_all(*, user: Any) -> None:
     for cookie in Session.objects.filter(expire_date__gt=timezone.now()):
         if cookie.get_decoded().get(SESSION_KEY) == str(user.pk):
             cookie.delete()
+    access_changed(user.pk)
 
 
 def password_is_unchanged(user: Any, token: Token) -> bool:
@@ -171,6 +173,7 @@ def _end(session_id: str) -> None:
     row = OutstandingToken.objects.filter(jti=session_id).first()
     if row is not None:
         BlacklistedToken.objects.get_or_create(token=row)
+        access_changed(row.user_id)
 
 
 def _pair(refresh: RefreshToken) -> TokenPair:

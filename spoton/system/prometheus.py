@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from spoton.api.envelope import error_body
 from spoton.auth.authentication import user_of_access_token
 from spoton.health import component_states
-from spoton.system.sockets import CountSockets
+from spoton.system.open_sockets import CountSockets
 from tracking import frames, performance
 from tracking import metrics as measured
 from tracking.devices import live_workers

@@ -1,22 +1,50 @@
-"""How many sockets this web server holds open."""
+"""`/ws/system`: the state of components, cameras and queues, for operators."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Hashable
 from typing import Any
 
+from environments.models import Environment, Role
+from environments.selectors import environments_with_role
+from spoton.system.updates import system_update
+from tracking.sockets.described import ALWAYS_RECEIVED, ALWAYS_SENT, Channel, numbered
+from tracking.sockets.steady import SteadySocket
 
-class CountSockets:
-    """ASGI middleware around everything that answers sockets."""
 
-    open = 0
+class SystemSocket(SteadySocket):
+    """One viewer of the system; cameras are those of the environments in which they are an operator."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    kind = "system_update"
+    least_s = most_s = 2.0
+    environments: list[Environment]
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        # one event loop: nobody else counts meanwhile
-        CountSockets.open += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            CountSockets.open -= 1
+    def admit(self, user: Any) -> None:
+        self.environments = environments_with_role(user=user, role=Role.OPERATOR)
+
+    def group(self) -> str:
+        return "system"
+
+    def same_for(self) -> Hashable:
+        return tuple(environment.pk for environment in self.environments)
+
+    def tell(self) -> str:
+        return json.dumps(system_update(self.environments))
+
+
+_UPDATE = {
+    "type": "object",
+    "required": ["status", "components", "cameras", "queues"],
+    "description": "Of GET /api/v1/system/status, /cameras/status and /performance what changes.",
+}
+CHANNELS = (
+    Channel(
+        "system",
+        "/ws/system",
+        "Components, cameras and queues, every two seconds. For operators of some environment.",
+        {},
+        (numbered("system_update", _UPDATE, "How everything is."), *ALWAYS_SENT),
+        ALWAYS_RECEIVED,
+    ),
+)

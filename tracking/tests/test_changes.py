@@ -6,6 +6,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import msgpack
 import pytest
 from django.db import connection, connections, transaction
 
@@ -194,7 +195,7 @@ def test_sockets_call_persons_as_the_rows_do(running, operator):
     person_split(person=one, since=at(1.5), user=operator)
     perceived(running, 2)
     assert commit_ready_batches(task_id=str(running.pk), associate=walk) == 1
-    seen = json.loads(redis_client().get(updates_key(running.pk, 2)))
+    seen = [json.loads(text) for text in msgpack.unpackb(redis_client().get(updates_key(running.pk, 2)))]
     assert len(seen) == 10
     for update in seen:
         instant = update["global_frame_index"]

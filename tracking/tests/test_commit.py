@@ -201,7 +201,7 @@ def test_a_lost_notice_loses_no_row(task, monkeypatch):
     def broken(*args, **kwargs):
         raise ConnectionError("no Redis")
 
-    monkeypatch.setattr(publish, "_notify", broken)
+    monkeypatch.setattr(publish, "notify", broken)
     monkeypatch.setattr(publish, "tracking_updates", broken)
     assert commit(task) == 2
     assert len(rows_of(task)["Batch"]) == 2

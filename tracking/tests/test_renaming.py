@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -408,7 +409,7 @@ def test_sockets_call_persons_as_the_rows_do(running):
 
     perceived(running, 2)
     assert commit_ready_batches(task_id=str(running.pk), associate=revise) == 1
-    updates = json.loads(redis_client().get(updates_key(running.pk, 2)))
+    updates = [json.loads(text) for text in msgpack.unpackb(redis_client().get(updates_key(running.pk, 2)))]
     expected = {str(person_id(running, n)) for n in (1, 5)}
     for update in updates:
         assert {t["global_id"] for c in update["cameras"].values() for t in c["tracks"]} == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -39,24 +40,35 @@ def stored_frame(frame: BatchFrame, *, width: int, quality: int, jpeg: bytes | N
 def decode_frame(task_id: str, camera: str, instant: int) -> StoredFrame | None:
     """A recorded task's frame at full size, put into the frame store; None when there is none."""
     from tracking import frames
+
+    # somebody else's wish may have been met while this one waited
+    kept = frames.get(task_id=task_id, camera=camera, instant=instant)
+    return kept or next(iter(decode_frames(task_id, camera, [instant])), None)
+
+
+def decode_frames(task_id: str, camera: str, instants: Sequence[int]) -> list[StoredFrame]:
+    """A recorded task's frames at full size, put into the frame store; those that there are."""
+    from tracking import frames
     from tracking.models import ProcessingTask
     from tracking.planning import batch_message
 
     task = ProcessingTask.objects.filter(pk=task_id, mode=ProcessingTask.Mode.RECORDED).first()
     if task is None or "detector" not in task.choices:
-        return None
-    message = batch_message(task, 0, camera, [instant])
+        return []
+    message = batch_message(task, 0, camera, instants)
+    decoded = []
     for segment in message["segments"]:
         try:
             source = _source(segment["uri"], segment["fps"], os.getpid())
-            for _, found in frames_at(source, segment["times_s"], message["tolerance_s"]):
-                frame = BatchFrame(instant, found.index, segment["started_at"] + found.time_s, found.image)
+            for nth, found in frames_at(source, segment["times_s"], message["tolerance_s"]):
+                captured_s = segment["started_at"] + found.time_s
+                frame = BatchFrame(segment["instants"][nth], found.index, captured_s, found.image)
                 kept = stored_frame(frame, width=FULL_WIDTH, quality=FULL_QUALITY)
                 frames.put(task_id=task_id, camera=camera, frame=kept)
-                return kept
+                decoded.append(kept)
         except EngineError as error:
-            log.warning("instant %d of camera %s: %s", instant, camera, error)
-    return None
+            log.warning("instants from %d of camera %s: %s", instants[0], camera, error)
+    return decoded
 
 
 def probe(recording_id: str) -> None:

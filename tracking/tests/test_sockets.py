@@ -5,70 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 
-from tracking import consumers, frames, publish
-from tracking.commit import commit_ready_batches
+from environments.notices import notify
+from tracking import frames, publish, selectors
 from tracking.models import ProcessingTask
 from tracking.redis import redis_client
-from tracking.routing import websocket_urlpatterns
 from tracking.services import task_fail, task_stop
-from tracking.tests.factories import START, perceived, person, walk
+from tracking.sockets import base, feed
+from tracking.sockets import frames as frames_socket
+from tracking.sockets import tracking as tracking_socket
+from tracking.sockets.frames import FramesSocket
+from tracking.sockets.protocol import MOST_BYTES
+from tracking.tests.factories import person
+from tracking.tests.socket_client import acknowledge, closed_with, commit, message, picture, socket, watching
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_own_connections")]
-
-
-@asynccontextmanager
-async def socket(kind: str, task_id: Any, user: Any):
-    """An accepted socket of this user."""
-    communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/{kind}/{task_id}")
-    communicator.scope["user"] = user
-    connected, _ = await communicator.connect(timeout=5)
-    assert connected
-    try:
-        yield communicator
-    finally:
-        # also when a test fails: a socket left open keeps the event loop from ending
-        await communicator.disconnect()
-
-
-async def message(communicator) -> dict[str, Any]:
-    return await communicator.receive_json_from(timeout=5)
-
-
-async def closed_with(communicator) -> int:
-    """The close code; what comes before it is left out."""
-    while (event := await communicator.receive_output(timeout=5))["type"] != "websocket.close":
-        pass
-    return event["code"]
-
-
-@sync_to_async
-def commit(task: ProcessingTask, *numbers: int, pictures: bool = False) -> None:
-    """These batches are perceived, associated and recorded."""
-    if pictures:
-        for instant in range(10 * numbers[0], 10 * (numbers[-1] + 1)):
-            for camera in task.cameras:
-                put(task, camera, instant)
-    perceived(task, *numbers)
-    done = commit_ready_batches(task_id=str(task.pk), associate=walk, most=len(numbers))
-    assert done == len(numbers)
-
-
-def put(task, camera, instant):
-    at = (START + timedelta(seconds=instant / 10)).timestamp()
-    picture = f"\xff\xd8 {camera} {instant}".encode("latin-1")
-    frames.put(
-        task_id=task.pk, camera=camera, frame=frames.StoredFrame(instant, instant, at, 640, 360, picture)
-    )
 
 
 stop = sync_to_async(task_stop)
@@ -95,8 +50,7 @@ async def waiting_reader() -> None:
 @pytest.mark.parametrize("kind", ["tracking", "frames"])
 async def test_when_redis_goes_away_viewers_are_told_to_come_back(task, viewer, kind):
     async with socket(kind, task.pk, viewer) as viewing:
-        if kind == "tracking":
-            await message(viewing)
+        await message(viewing)
         await waiting_reader()
         await break_off_waiting_readers()
         error = await message(viewing)
@@ -106,7 +60,7 @@ async def test_when_redis_goes_away_viewers_are_told_to_come_back(task, viewer, 
 
 async def test_who_listens_goes_on_listening_when_redis_has_forgotten(task, viewer, monkeypatch):
     """A restarted Redis knows no groups, and not every socket notices the restart."""
-    monkeypatch.setattr(consumers, "JOIN_AGAIN_EVERY_S", 0.05)
+    monkeypatch.setattr(feed, "JOIN_AGAIN_EVERY_S", 0.05)
     async with socket("tracking", task.pk, viewer) as viewing:
         await message(viewing)
         await sync_to_async(redis_client().flushall)()
@@ -142,7 +96,7 @@ async def test_who_comes_later_sees_the_last_instant_at_once(task, viewer):
 
 
 async def test_the_state_is_repeated_while_batches_arrive(task, viewer, monkeypatch):
-    monkeypatch.setattr(consumers, "STATUS_EVERY_S", 0.0)
+    monkeypatch.setattr(tracking_socket, "STATUS_EVERY_S", 0.001)
     async with socket("tracking", task.pk, viewer) as viewing:
         await message(viewing)
         await commit(task, 0)
@@ -161,7 +115,7 @@ async def test_stopping_is_told_and_ends_the_socket(task, viewer, operator):
 
 async def test_completion_is_told_and_ends_the_socket(task, viewer):
     await sync_to_async(ProcessingTask.objects.filter(pk=task.pk).update)(batches_total=1)
-    async with socket("tracking", task.pk, viewer) as viewing, socket("frames", task.pk, viewer) as pictures:
+    async with socket("tracking", task.pk, viewer) as viewing, watching(task, viewer) as pictures:
         await message(viewing)
         await commit(task, 0)
         seen = [await message(viewing) for _ in range(11)]
@@ -211,7 +165,7 @@ async def test_a_notice_whose_updates_are_gone_is_no_accident(task, viewer):
     async with socket("tracking", task.pk, viewer) as viewing:
         await message(viewing)
         notice = {"type": "batch.committed", "task_id": str(task.pk), "number": 99}
-        await sync_to_async(publish._notify)(task.pk, notice)
+        await sync_to_async(notify)(notice, publish.group_of(task.pk))
         await viewing.send_json_to({"type": "ping"})
         assert await message(viewing) == {"type": "pong"}
 
@@ -257,10 +211,9 @@ async def deleted(task, user) -> None:
     [("tracking", leave), ("frames", leave), ("tracking", deactivated), ("frames", deleted)],
 )
 async def test_who_may_not_listen_any_more_hears_no_further_batch(task, viewer, monkeypatch, kind, end):
-    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(base, "RECHECK_EVERY_S", 0.0)
     async with socket(kind, task.pk, viewer) as viewing:
-        if kind == "tracking":
-            await message(viewing)
+        await message(viewing)
         await end(task, viewer)
         await commit(task, 0, pictures=True)
         error = await message(viewing)
@@ -272,8 +225,7 @@ async def test_who_may_not_listen_any_more_hears_no_further_batch(task, viewer, 
 async def test_who_may_not_listen_any_more_is_not_told_of_the_end(task, viewer, operator, kind):
     """However lately it was asked: the task's state is read anew."""
     async with socket(kind, task.pk, viewer) as viewing:
-        if kind == "tracking":
-            await message(viewing)
+        await message(viewing)
         await leave(task, viewer)
         await stop(user=operator, task=task)
         assert (await message(viewing))["error"]["code"] == "task_not_found"
@@ -282,14 +234,12 @@ async def test_who_may_not_listen_any_more_is_not_told_of_the_end(task, viewer, 
 
 async def test_whether_one_may_listen_is_not_asked_for_every_batch(task, viewer, monkeypatch):
     """Only after a while: until then batches go on."""
-    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.5)
+    monkeypatch.setattr(base, "RECHECK_EVERY_S", 0.5)
     async with socket("tracking", task.pk, viewer) as viewing:
         await message(viewing)
         asked = []
-        find = consumers.selectors.task_get
-        monkeypatch.setattr(
-            consumers.selectors, "task_get", lambda **values: asked.append(1) or find(**values)
-        )
+        find = selectors.task_get
+        monkeypatch.setattr(selectors, "task_get", lambda **values: asked.append(1) or find(**values))
         for number in (0, 1):
             await commit(task, number)
             assert [(await message(viewing))["type"] for _ in range(10)] == ["tracking_update"] * 10
@@ -301,7 +251,7 @@ async def test_whether_one_may_listen_is_not_asked_for_every_batch(task, viewer,
 
 
 async def test_other_members_go_on_when_one_leaves(task, viewer, operator, monkeypatch):
-    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(base, "RECHECK_EVERY_S", 0.0)
     async with (
         socket("tracking", task.pk, viewer) as leaving,
         socket("tracking", task.pk, operator) as going_on,
@@ -325,7 +275,7 @@ NOT_UNDERSTOOD = {
     "null": "malformed_message",
     "{}": "malformed_message",
     "[" * 16_000: "malformed_message",
-    json.dumps({"type": "ping", "padding": "x" * consumers.MOST_BYTES}): "malformed_message",
+    json.dumps({"type": "ping", "padding": "x" * MOST_BYTES}): "malformed_message",
     '{"type": "drop_tables"}': "unknown_message",
     '{"type": "batch_committed"}': "unknown_message",
     '{"type": "__class__"}': "unknown_message",
@@ -337,8 +287,7 @@ NOT_UNDERSTOOD = {
 @pytest.mark.parametrize("kind", ["tracking", "frames"])
 async def test_what_is_not_understood_is_answered_and_the_socket_goes_on(task, viewer, kind):
     async with socket(kind, task.pk, viewer) as viewing:
-        if kind == "tracking":
-            await message(viewing)
+        await message(viewing)
         for text, code in NOT_UNDERSTOOD.items():
             await viewing.send_input({"type": "websocket.receive", "text": text})
             error = await message(viewing)
@@ -354,7 +303,7 @@ async def test_what_is_not_understood_is_answered_and_the_socket_goes_on(task, v
 
 
 async def test_pictures_go_on_after_nonsense(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         for text in ("{", '{"type": "subscribe", "cameras": ["c99"]}', '{"type": "ack", "seq": 5}'):
             await viewing.send_input({"type": "websocket.receive", "text": text})
             assert (await message(viewing))["type"] == "error"
@@ -363,7 +312,7 @@ async def test_pictures_go_on_after_nonsense(task, viewer):
 
 
 async def test_binary_messages_are_refused(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         await viewing.send_to(bytes_data=b"\x00\x01")
         assert (await message(viewing))["error"]["code"] == "malformed_message"
 
@@ -371,16 +320,8 @@ async def test_binary_messages_are_refused(task, viewer):
 # -- /ws/frames ----------------------------------------------------------------------------------------------
 
 
-async def picture(communicator) -> tuple[dict[str, Any], bytes]:
-    """(header, image) of the next binary message."""
-    data = await communicator.receive_from(timeout=5)
-    assert isinstance(data, bytes)
-    length = int.from_bytes(data[:4], "big")
-    return json.loads(data[4 : 4 + length]), data[4 + length :]
-
-
 async def test_pictures_of_a_committed_batch(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         await commit(task, 0, pictures=True)
         header, image = await picture(viewing)
         assert header == {
@@ -412,9 +353,16 @@ async def test_watching_asks_perception_for_pictures(task, viewer):
 
 
 async def test_a_viewer_chooses_cameras_and_rate(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         await viewing.send_json_to({"type": "subscribe", "cameras": ["c02"], "max_rate": 2})
-        assert await message(viewing) == {"type": "subscribed", "cameras": ["c02"], "max_rate": 2.0}
+        assert await message(viewing) == {
+            "type": "subscribed",
+            "cameras": ["c02"],
+            "max_rate": 2.0,
+            "quality": "auto",
+            "overlay": False,
+            "format": "jpeg",
+        }
         await commit(task, 0, pictures=True)
         got = [(await picture(viewing))[0] for _ in range(2)]
         assert [(h["camera_id"], h["global_frame_index"]) for h in got] == [("c02", 0), ("c02", 5)]
@@ -424,7 +372,8 @@ async def test_a_viewer_chooses_cameras_and_rate(task, viewer):
 IMPOSSIBLE_WISHES = [
     {"cameras": ["c99"]},
     {"cameras": "c01"},
-    {"cameras": None},
+    {"quality": "best"},
+    {"overlay": "yes"},
     {"cameras": [["c01"]]},
     {"max_rate": 0},
     {"max_rate": -1},
@@ -436,26 +385,29 @@ IMPOSSIBLE_WISHES = [
 
 
 async def test_impossible_wishes_are_refused_with_the_possible_ones(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         for wish in IMPOSSIBLE_WISHES:
             await viewing.send_json_to({"type": "subscribe", **wish})
             error = (await message(viewing))["error"]
-            assert error["code"] == "validation_error", wish
-            assert "c01, c02" in error["message"]
+            assert error["code"] == (
+                "camera_not_found" if wish == {"cameras": ["c99"]} else "validation_error"
+            ), wish
+            assert error["message"]
 
 
 async def test_a_slow_viewer_skips_to_the_newest_batch(task, viewer, monkeypatch):
     """While the first batch is being sent three more come: only the newest of them is shown."""
     slow, sent = asyncio.Event(), asyncio.Event()
-    send = consumers.FramesConsumer.send
+    send = FramesSocket.send
 
     async def hesitate(self, *args, **kwargs):
         await send(self, *args, **kwargs)
-        sent.set()
-        await slow.wait()
+        if "bytes_data" in kwargs:
+            sent.set()
+            await slow.wait()
 
-    monkeypatch.setattr(consumers.FramesConsumer, "send", hesitate)
-    async with socket("frames", task.pk, viewer) as viewing:
+    monkeypatch.setattr(FramesSocket, "send", hesitate)
+    async with watching(task, viewer) as viewing:
         await commit(task, 0, pictures=True)
         await asyncio.wait_for(sent.wait(), 5)
         for number in (1, 2, 3):
@@ -469,7 +421,7 @@ async def test_a_slow_viewer_skips_to_the_newest_batch(task, viewer, monkeypatch
 
 
 async def test_a_camera_named_twice_is_shown_once(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         await viewing.send_json_to({"type": "subscribe", "cameras": ["c02", "c01", "c02"]})
         assert (await message(viewing))["cameras"] == ["c01", "c02"]
         await commit(task, 0, pictures=True)
@@ -481,7 +433,7 @@ async def test_a_camera_named_twice_is_shown_once(task, viewer):
 
 
 async def test_a_viewer_may_want_no_camera_for_a_while(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         await viewing.send_json_to({"type": "subscribe", "cameras": []})
         assert (await message(viewing))["cameras"] == []
         await commit(task, 0, pictures=True)
@@ -493,7 +445,7 @@ async def test_a_viewer_may_want_no_camera_for_a_while(task, viewer):
 
 
 async def test_a_wish_that_is_refused_changes_nothing(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         await viewing.send_json_to({"type": "subscribe", "cameras": ["c02"], "max_rate": 2})
         await message(viewing)
         await viewing.send_json_to({"type": "subscribe", "cameras": ["c01"], "max_rate": 0})
@@ -507,8 +459,8 @@ async def test_a_wish_that_is_refused_changes_nothing(task, viewer):
 
 
 async def test_who_acknowledges_nothing_is_sent_only_so_much(task, viewer, monkeypatch):
-    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
-    async with socket("frames", task.pk, viewer) as viewing:
+    monkeypatch.setattr(frames_socket, "MOST_UNACKNOWLEDGED", 6)
+    async with watching(task, viewer) as viewing:
         await commit(task, 0, pictures=True)
         assert [(await picture(viewing))[0]["seq"] for _ in range(6)] == [1, 2, 3, 4, 5, 6]
         await commit(task, 1, pictures=True)
@@ -517,13 +469,13 @@ async def test_who_acknowledges_nothing_is_sent_only_so_much(task, viewer, monke
 
 async def test_who_acknowledges_is_shown_the_batch_that_comes_next(task, viewer, monkeypatch):
     """What was left out in between stays out: newest wins."""
-    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
-    async with socket("frames", task.pk, viewer) as viewing:
+    monkeypatch.setattr(frames_socket, "MOST_UNACKNOWLEDGED", 6)
+    async with watching(task, viewer) as viewing:
         await commit(task, 0, pictures=True)
         for _ in range(6):
             await picture(viewing)
         assert await viewing.receive_nothing(0.2)
-        await viewing.send_json_to({"type": "ack", "seq": 4})
+        await acknowledge(viewing, 4)
         await commit(task, 1, pictures=True)
         got = [(await picture(viewing))[0] for _ in range(4)]
         assert [(h["seq"], h["global_frame_index"]) for h in got] == [(7, 10), (8, 10), (9, 11), (10, 11)]
@@ -531,9 +483,9 @@ async def test_who_acknowledges_is_shown_the_batch_that_comes_next(task, viewer,
 
 
 async def test_who_stays_behind_is_sent_away(task, viewer, monkeypatch):
-    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
-    monkeypatch.setattr(consumers, "PATIENCE_S", 0.2)
-    async with socket("frames", task.pk, viewer) as viewing:
+    monkeypatch.setattr(frames_socket, "MOST_UNACKNOWLEDGED", 6)
+    monkeypatch.setattr(frames_socket, "BEHIND_S", 0.2)
+    async with watching(task, viewer) as viewing:
         await commit(task, 0, pictures=True)
         for _ in range(6):
             await picture(viewing)
@@ -544,9 +496,9 @@ async def test_who_stays_behind_is_sent_away(task, viewer, monkeypatch):
 
 
 async def test_who_is_sent_away_is_told_once(task, viewer, monkeypatch):
-    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
-    monkeypatch.setattr(consumers, "PATIENCE_S", 0.0)
-    async with socket("frames", task.pk, viewer) as viewing:
+    monkeypatch.setattr(frames_socket, "MOST_UNACKNOWLEDGED", 6)
+    monkeypatch.setattr(frames_socket, "BEHIND_S", 0.0)
+    async with watching(task, viewer) as viewing:
         await commit(task, 0, pictures=True)
         assert await closed_with(viewing) == 4408
         assert await viewing.receive_nothing(0.2)
@@ -554,22 +506,22 @@ async def test_who_is_sent_away_is_told_once(task, viewer, monkeypatch):
 
 async def test_who_was_behind_and_catches_up_may_stay(task, viewer, monkeypatch):
     """Patience begins anew with each acknowledgement."""
-    monkeypatch.setattr(consumers, "MOST_UNACKNOWLEDGED", 6)
-    monkeypatch.setattr(consumers, "PATIENCE_S", 0.2)
-    async with socket("frames", task.pk, viewer) as viewing:
+    monkeypatch.setattr(frames_socket, "MOST_UNACKNOWLEDGED", 6)
+    monkeypatch.setattr(frames_socket, "BEHIND_S", 0.2)
+    async with watching(task, viewer) as viewing:
         for number in range(4):
             await commit(task, number, pictures=True)
             got = [(await picture(viewing))[0]["seq"] for _ in range(6)]
             assert got == list(range(6 * number + 1, 6 * number + 7))
             await asyncio.sleep(0.15)
-            await viewing.send_json_to({"type": "ack", "seq": got[-1]})
+            await acknowledge(viewing, got[-1])
 
 
 NEVER_SENT = [-1, 21, 2**70, 20.0, "20", True, None, [20]]
 
 
 async def test_only_what_was_sent_can_be_acknowledged_and_never_less(task, viewer):
-    async with socket("frames", task.pk, viewer) as viewing:
+    async with watching(task, viewer) as viewing:
         await commit(task, 0, pictures=True)
         for _ in range(20):
             await picture(viewing)
@@ -581,14 +533,6 @@ async def test_only_what_was_sent_can_be_acknowledged_and_never_less(task, viewe
         await viewing.send_json_to({"type": "ack", "seq": 19})
         assert (await message(viewing))["error"]["code"] == "validation_error"
         assert await viewing.receive_nothing(0.1)
-
-
-async def test_the_tracking_socket_knows_no_acknowledgements(task, viewer):
-    async with socket("tracking", task.pk, viewer) as viewing:
-        await message(viewing)
-        for kind in ("ack", "subscribe"):
-            await viewing.send_json_to({"type": kind, "seq": 1})
-            assert (await message(viewing))["error"]["code"] == "unknown_message"
 
 
 async def test_nothing_stays_behind_when_viewers_leave(task, viewer):

@@ -1,0 +1,146 @@
+"""What the sockets of one process that follow the same thing share: one listener on its channel group.
+
+Notices come to the process once and are handed to every local viewer's mailbox. A viewer takes them at its own pace;
+one that is slow loses old notices, never delays others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from tracking.redis import async_redis_client
+from tracking.sockets.shared import Shared
+from tracking.stores import STORES_AWAY, brief
+
+log = logging.getLogger(__name__)
+
+# a restarted Redis has forgotten who listens: everybody says so again this often
+JOIN_AGAIN_EVERY_S = 5.0
+# notices that wait for a viewer; beyond that the oldest that something newer stands for give way
+MOST_WAITING = 64
+REPLACEABLE = "batch.committed"
+# batches of which the instants are kept for those who are late
+MOST_KEPT = 64
+
+Notice = dict[str, Any]
+LOST: Notice = {"type": "feed.lost"}
+
+
+class Mailbox:
+    """The notices that one viewer has not handled yet."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Notice] = deque()
+        self._arrived = asyncio.Event()
+        self.missed = 0
+
+    def put(self, notice: Notice) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            stale = next((n for n in self._waiting if n["type"] == REPLACEABLE), self._waiting[0])
+            self._waiting.remove(stale)
+            self.missed += 1
+        self._waiting.append(notice)
+        self._arrived.set()
+
+    async def take(self) -> Notice:
+        """The oldest notice, when there is one."""
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+    def take_newest(self, kind: str, first: Notice) -> Notice:
+        """Of the notices of this kind that wait in front, the newest; `first` if none waits."""
+        while self._waiting and self._waiting[0]["type"] == kind:
+            first = self._waiting.popleft()
+        return first
+
+
+class Feed:
+    """The listener on one channel group, and what is shared by those who hear it."""
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+        self.viewers: set[Mailbox] = set()
+        self.shared: Shared[Any] = Shared(MOST_KEPT)
+        self.redis = async_redis_client()
+        self._listener: asyncio.Task[None] | None = None
+        self._joined = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Runs while there are viewers."""
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        try:
+            await layer.group_add(self.group, channel)
+            self._joined.set()
+            again = asyncio.create_task(self._stay_joined(layer, channel))
+            try:
+                while True:
+                    self.tell(await layer.receive(channel))
+            finally:
+                again.cancel()
+                with suppress(*STORES_AWAY):
+                    await layer.group_discard(self.group, channel)
+        except STORES_AWAY as error:
+            log.warning("the notices of %s are lost for now: %s", self.group, brief(error))
+            self.tell(LOST)
+        finally:
+            self._joined.set()
+            _forget(self)
+            await self.redis.aclose()
+
+    def tell(self, notice: Notice) -> None:
+        for mailbox in self.viewers:
+            mailbox.put(notice)
+
+    async def _stay_joined(self, layer: Any, channel: str) -> None:
+        while True:
+            await asyncio.sleep(JOIN_AGAIN_EVERY_S)
+            try:
+                await layer.group_add(self.group, channel)
+            except STORES_AWAY:
+                self.tell(LOST)
+
+    async def add(self, mailbox: Mailbox) -> None:
+        """From now on every notice reaches the mailbox."""
+        self.viewers.add(mailbox)
+        if self._listener is None:
+            self._listener = asyncio.create_task(self.listen(), name=f"feed {self.group}")
+        await self._joined.wait()
+
+    def remove(self, mailbox: Mailbox) -> None:
+        self.viewers.discard(mailbox)
+        if not self.viewers and self._listener is not None:
+            _forget(self)
+            self._listener.cancel()
+
+
+_feeds: dict[tuple[int, str], Feed] = {}
+
+
+@asynccontextmanager
+async def following(group: str, mailbox: Mailbox) -> AsyncIterator[Feed]:
+    """The process's feed of this group; while the context is open every notice of it reaches the mailbox."""
+    # every event loop has its own connections
+    key = (id(asyncio.get_running_loop()), group)
+    feed = _feeds.get(key)
+    if feed is None:
+        feed = _feeds[key] = Feed(group)
+    try:
+        await feed.add(mailbox)
+        yield feed
+    finally:
+        feed.remove(mailbox)
+
+
+def _forget(feed: Feed) -> None:
+    for key in [key for key, known in _feeds.items() if known is feed]:
+        del _feeds[key]

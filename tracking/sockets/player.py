@@ -1,0 +1,79 @@
+"""Plays a task to one viewer by the task's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.db import database_sync_to_async
+
+from tracking.models import ProcessingTask
+from tracking.playback import state_of
+from tracking.reel import Reel, reel
+from tracking.sockets.instants import Instant
+from tracking.sockets.task import TaskSocket
+
+# a running task's reel grows: what there is to play is looked up this often
+LOOK_EVERY_S = 1.0
+# where nothing moves, the clock is looked at this often
+IDLE_S = 0.25
+# instants per second that a viewer of fast playback gets at most
+MOST_RATE = 20.0
+
+Show = Callable[[Instant, dict[str, Any]], Awaitable[None]]
+
+
+class Player:
+    """Shows the instant of the clock whenever it is another one; skips those it is too late for."""
+
+    def __init__(self, socket: TaskSocket, show: Show) -> None:
+        self._socket, self._show = socket, show
+
+    async def run(self) -> None:
+        """Runs until it is cancelled."""
+        shown: tuple[int, int] | None = None
+        tape, looked_at = Reel((), 1.0), float("-inf")
+        while True:
+            socket = self._socket
+            clock = socket.clock
+            if clock is None:
+                shown = None
+                await self._changed(None)
+                continue
+            if time.monotonic() - looked_at > LOOK_EVERY_S:
+                tape, looked_at = await self._reel(), time.monotonic()
+            if not tape.runs:
+                await self._changed(IDLE_S)
+                continue
+            position_s = clock.at(time.time(), tape.duration_s)
+            index = tape.instant(position_s)
+            if (index, clock.revision) == shown:
+                await self._changed(self._pause_s(clock.playing, clock.speed, tape.fps))
+                continue
+            shown = (index, clock.revision)
+            instant = await socket.stored(index)
+            await self._show(instant, state_of(socket.task, clock, tape))
+
+    def _pause_s(self, playing: bool, speed: float, fps: float) -> float | None:
+        if not playing:
+            return None
+        return max(1 / MOST_RATE, min(IDLE_S, 1 / (fps * speed)))
+
+    async def _changed(self, timeout_s: float | None) -> None:
+        """Until the clock is another one, or for so long."""
+        event = self._socket.clock_changed
+        try:
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
+        except TimeoutError:
+            return
+        event.clear()
+
+    @database_sync_to_async
+    def _reel(self) -> Reel:
+        task = self._socket.task
+        if task.is_active:
+            task = self._socket.task = ProcessingTask.objects.select_related("environment").get(pk=task.pk)
+        return reel(task)
