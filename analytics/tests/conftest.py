@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tracking.tests.conftest import (  # noqa: F401 - fixtures
     _empty_redis,
+    _own_connections,
     api_of,
     operator,
+    running,
     stranger,
     task,
     viewer,

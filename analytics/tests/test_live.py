@@ -34,7 +34,7 @@ def seen(task, yard, person, *seconds):
             x2=1,
             y2=1,
             confidence=1,
-        )  # fmt: skip
+        )
         for s in seconds
     )
 
