@@ -70,12 +70,18 @@ class Env(BaseSettings):
     )
     appearance_days: int = Field(30, ge=1, le=3650, description="how long appearances are kept")
 
+    compat_environments: CommaList = Field(
+        (), description="environments that the earlier web client may use without signing in; empty: none"
+    )
+
     proxies: int = Field(0, ge=0, le=8, description="reverse proxies in front whose X-Forwarded-For counts")
     media_url_minutes: int = Field(5, ge=1, le=1440, description="life of a signed address of a picture")
     access_token_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_days: int = Field(14, ge=1, le=365)
 
-    @field_validator("allowed_hosts", "cors_origins", "stream_hosts", "media_roots", mode="before")
+    @field_validator(
+        "allowed_hosts", "cors_origins", "stream_hosts", "media_roots", "compat_environments", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return (

@@ -9,6 +9,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import path, re_path
 
 from analytics.routing import websocket_urlpatterns as analytics
+from spoton.compat.sockets import with_old_client
 from spoton.system.sockets import SystemSocket
 from tracking.routing import websocket_urlpatterns as tracking
 from tracking.sockets.protocol import Close, error_message
@@ -31,7 +32,7 @@ class UnknownSocket(AsyncWebsocketConsumer):
 
 
 websocket_urlpatterns = [
-    *tracking,
+    *with_old_client(tracking),
     *analytics,
     path("ws/system", SystemSocket.as_asgi()),
     re_path(r"", UnknownSocket.as_asgi()),

@@ -26,6 +26,7 @@ urlpatterns = [
     path("api/v1/", include("tracking.urls")),
     path("api/v1/", include("analytics.urls")),
     path("api/v1/", include("spoton.system.urls")),
+    path("api/v1/", include("spoton.compat.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/asyncapi", asyncapi, name="asyncapi"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

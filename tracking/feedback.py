@@ -40,6 +40,7 @@ def feedback_give(
     notes: str = "",
     confidence: float | None = None,
     source: str = "operator",
+    details: dict[str, Any] | None = None,
 ) -> PersonFeedback:
     """Say whether a person is a candidate, or whether it really is them whom a camera shows at a time.
 
@@ -50,6 +51,7 @@ def feedback_give(
         person, candidate: as they are known to the user: they may be one person by now.
         task, camera, at: instead of a candidate.
         confidence: 0 to 1.
+        details: what else the client told; kept as it is.
 
     Raises:
         PermissionDeniedError, EnvironmentNotFoundError: the user is no Operator there.
@@ -80,6 +82,7 @@ def feedback_give(
         notes=notes,
         confidence=confidence,
         source=source,
+        details=details or {},
         change=change,
         created_by=user,
     )

@@ -34,6 +34,7 @@ from tracking.messages import isoformat
 from tracking.overlay_config import overlay_config_set, style_for
 from tracking.overlay_style import OverlayStyle
 from tracking.picture_response import picture_response
+from tracking.playback import playback_state
 from tracking.rendering import rendered, require_camera
 
 # What was captured at a time stays as it is; what is drawn on it follows merges and the caller's style.
@@ -164,7 +165,7 @@ class StreamView(PictureView):
         query.is_valid(raise_exception=True)
         task = selectors.task_get(user=request.user, task_id=task_id)
         require_camera(task, camera_id)
-        if not task.is_active:
+        if not task.is_active and playback_state(task)["state"] == "following":
             raise TaskNotRunningError(
                 f"The task is {task.status}; its pictures are at the same address without /stream.",
                 details={"status": task.status},

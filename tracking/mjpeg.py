@@ -1,6 +1,7 @@
 """Motion JPEG: one camera's newest pictures, one after the other, for as long as the viewer stays.
 
-Like the sockets it follows the task's notices, but it needs nothing of the browser: `<img src=...>` shows it.
+Like the sockets it follows the task's notices, or its playback clock while it has one, but it needs nothing of the
+browser: `<img src=...>` shows it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from tracking.models import ProcessingTask
 from tracking.overlay_config import style_for
 from tracking.overlay_scene import boxes_of_update
 from tracking.picture_threads import in_picture_thread
+from tracking.playback import Clock
 from tracking.publish import group_of
 from tracking.rendering import Look, Rendered, rendered
 from tracking.sockets.feed import LOST, Mailbox, following
-from tracking.sockets.instants import Instant, published
+from tracking.sockets.instants import Instant, clock_of, published, stored
+from tracking.sockets.player import Player
 from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
@@ -64,6 +67,8 @@ class Stream:
         # instants of the newest batch that are still to be shown
         self.waiting: deque[Instant] = deque()
         self.wake, self.over = asyncio.Event(), False
+        self.clock: Clock | None = None
+        self.clock_changed = asyncio.Event()
         self.checked = self.sent = 0.0
 
     async def parts(self) -> AsyncIterator[bytes]:
@@ -73,6 +78,8 @@ class Stream:
         mailbox = Mailbox()
         try:
             async with following(group_of(self.task.pk), mailbox) as self.feed:
+                self.clock = await clock_of(self.feed, self.task.pk)
+                playing = asyncio.create_task(Player(self, self._show).run())
                 listening = asyncio.create_task(self._listen(mailbox))
                 try:
                     async with contextlib.aclosing(self._pictures()) as pictures:
@@ -80,6 +87,7 @@ class Stream:
                             yield part_of(picture)
                 finally:
                     listening.cancel()
+                    playing.cancel()
             yield f"--{BOUNDARY}--\r\n".encode()
         except STORES_AWAY as error:
             log.warning("a stream ends, its viewer may come back: %s", brief(error))
@@ -133,18 +141,29 @@ class Stream:
         """Notices of `tracking.publish`. What a slow viewer has not seen gives way to what is newer."""
         try:
             while (notice := await mailbox.take()) is not LOST:
-                if notice["type"] == "batch.committed":
+                if notice["type"] == "playback.changed":
+                    self.clock = await clock_of(self.feed, self.task.pk)
+                    self.clock_changed.set()
+                if notice["type"] != "batch.committed":
+                    self.checked = 0.0
+                elif self.clock is None:
                     instants = await published(self.feed, self.task.pk, notice["number"])
                     step = self._step()
                     newest = [instant for instant in instants if instant.index % step == 0]
                     if newest:
                         self.waiting = deque(newest)
-                else:
-                    self.checked = 0.0
                 self.wake.set()
         except STORES_AWAY as error:
             log.warning("a stream ends, its viewer may come back: %s", brief(error))
         self.over = True
+        self.wake.set()
+
+    async def stored(self, index: int) -> Instant:
+        return await stored(self.feed, self.task, index)
+
+    async def _show(self, instant: Instant, controls: dict[str, Any]) -> None:
+        """The instant of the task's playback clock."""
+        self.waiting = deque([instant])
         self.wake.set()
 
     async def _check(self) -> None:
@@ -161,7 +180,7 @@ class Stream:
             return False
         style = style_for(user=user, task=self.task) if self.overlay else None
         self.look = Look(style=style, width=self.width, quality=self.quality)
-        return self.task.is_active
+        return self.task.is_active or self.clock is not None
 
     async def _render(self, shown: Instant | None) -> Rendered | None:
         """The picture of an instant, or the last one processed; None when it is not there."""

@@ -345,6 +345,7 @@ class PersonFeedback(models.Model):
     notes = models.TextField(blank=True)
     confidence = models.FloatField(null=True, help_text="0 to 1: how sure whoever said it was.")
     source = models.CharField(max_length=64, help_text="Where it was said, for example console.")
+    details = models.JSONField(default=dict, blank=True, help_text="What else the client told.")
     change = models.ForeignKey(
         PersonChange, null=True, blank=True, on_delete=models.SET_NULL, related_name="feedback",
         help_text="The merge or split that it made or undid.",

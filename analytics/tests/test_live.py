@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -43,7 +44,10 @@ def seen(task, yard, person, *seconds):
 def test_a_stay_survives_short_absences_and_ends_with_long_ones(running, yard):
     """Seen from 0 to 5 s, away until 100 s, then until 160 s with breaks of 25 s."""
     person = Person.objects.create(
-        id="1f0e9a52-6f8b-5d0c-9a55-0a4f5a3f6d21", environment=yard, first_seen_at=START, last_seen_at=START
+        id=uuid.UUID("1f0e9a52-6f8b-5d0c-9a55-0a4f5a3f6d21"),
+        environment=yard,
+        first_seen_at=START,
+        last_seen_at=START,
     )
     seen(running, yard, person, 0, 5, 100, 125, 150, 160)
     since = here_since(task_id=running.pk, persons={person.pk: START + timedelta(seconds=160)})

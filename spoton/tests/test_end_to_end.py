@@ -85,10 +85,12 @@ def test_sockets_carry_updates_and_frames(product, token):
     assert tracks
     assert {"track_id", "global_id", "bbox_xyxy", "confidence", "map_coords", "is_focused"} <= set(tracks[0])
 
-    length = int.from_bytes(frames[0][:4], "big")
-    header = json.loads(frames[0][4 : 4 + length])
+    assert json.loads(frames[0])["type"] == "subscribed"
+    picture = frames[1]
+    length = int.from_bytes(picture[:4], "big")
+    header = json.loads(picture[4 : 4 + length])
     assert header["camera_id"] in {"c01", "c02", "c03", "c05"}
-    assert frames[0][4 + length :][:2] == b"\xff\xd8", "not a JPEG"
+    assert picture[4 + length :][:2] == b"\xff\xd8", "not a JPEG"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ MOST_WAITING = 64
 REPLACEABLE = "batch.committed"
 # batches of which the instants are kept for those who are late
 MOST_KEPT = 64
+# pictures, likewise: some seconds of a few cameras
+MOST_PICTURES = 96
 
 Notice = dict[str, Any]
 LOST: Notice = {"type": "feed.lost"}
@@ -70,6 +72,7 @@ class Feed:
         self.group = group
         self.viewers: set[Mailbox] = set()
         self.shared: Shared[Any] = Shared(MOST_KEPT)
+        self.pictures: Shared[Any] = Shared(MOST_PICTURES)
         self.redis = async_redis_client()
         self._listener: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()

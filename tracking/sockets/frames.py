@@ -16,11 +16,13 @@ from channels.db import database_sync_to_async
 from environments.errors import ValidationFailedError
 from tracking import frames
 from tracking.errors import FrameNotAvailableError, MediaTimeoutError
+from tracking.frames import frame_key
 from tracking.messages import from_seconds
 from tracking.models import ProcessingTask
 from tracking.overlay_config import style_for
 from tracking.overlay_scene import boxes_of_update
 from tracking.overlay_style import OverlayStyle
+from tracking.picture_threads import in_picture_thread
 from tracking.publish import last_key
 from tracking.rendering import Look, Rendered, rendered
 from tracking.replay import block_size
@@ -186,13 +188,13 @@ class FramesSocket(TaskSocket):
 
     async def picture(self, camera: str, instant: Instant) -> Picture | None:
         """As this viewer wants it; None where the camera has none, or none any more."""
-        level, options, key = self.level, self.options, frames.frame_key(self.task.pk, camera, instant.index)
+        level, options, stored_at = self.level, self.options, frame_key(self.task.pk, camera, instant.index)
         if not options.overlay and options.format == "jpeg" and level.quality is None:
             # nothing to draw: as it lies in the store
-            data = await self.feed.redis.get(key)
-            if data is not None:
-                return Picture.stored(frames.StoredFrame.from_bytes(data))
-        if self.clock is None and not await self.feed.redis.exists(key):
+            kept = await self.feed.pictures.get(("stored", stored_at), partial(self._kept, stored_at))
+            if kept is not None:
+                return kept
+        if self.clock is None and not await self.feed.redis.exists(stored_at):
             # what is processed now is there or was left out; only what is played back can be decoded again
             return None
         style = await self.style() if options.overlay else None
@@ -200,19 +202,20 @@ class FramesSocket(TaskSocket):
         focus = UUID(self.focus.person_id) if self.focus and style else None
         task = self.task
 
-        @sync_to_async(thread_sensitive=False)
         def draw() -> Picture | None:
             boxes = boxes_of_update(instant.payload(), camera) if style else None
+            wanted = {"task": task, "camera": camera, "instant": instant.index, "look": look, "focus": focus}
             try:
-                return Picture.rendered(
-                    rendered(
-                        task=task, camera=camera, instant=instant.index, look=look, focus=focus, boxes=boxes
-                    )
-                )
+                return Picture.rendered(rendered(**wanted, boxes=boxes))
             except (FrameNotAvailableError, MediaTimeoutError):
                 return None
 
-        return await self.feed.shared.get(("picture", camera, instant.index, look.key, focus), draw)
+        key = (camera, instant.index, look.key, focus)
+        return await self.feed.pictures.get(key, partial(in_picture_thread, draw))
+
+    async def _kept(self, key: str) -> Picture | None:
+        data = await self.feed.redis.get(key)
+        return Picture.stored(frames.StoredFrame.from_bytes(data)) if data else None
 
     async def send_picture(self, camera: str, instant: Instant, picture: Picture) -> None:
         self.seq += 1

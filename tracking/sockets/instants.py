@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import msgpack
+from channels.db import database_sync_to_async
 
+from tracking.models import ProcessingTask
+from tracking.playback import Clock, clock_from, clock_key
 from tracking.publish import updates_key
+from tracking.replay import block_size, replayed_texts
 from tracking.sockets.feed import Feed
 
 ALWAYS = ("track_id", "global_id")
@@ -66,6 +70,25 @@ async def published(feed: Feed, task_id: Any, number: int) -> list[Instant]:
         return [Instant.read(text) for text in msgpack.unpackb(data)] if data else []
 
     return await feed.shared.get(("batch", number), read)
+
+
+async def stored(feed: Feed, task: ProcessingTask, index: int) -> Instant:
+    """An instant that was processed at some time, from its rows."""
+    size = block_size(task)
+
+    @database_sync_to_async
+    def read() -> list[Instant]:
+        return [Instant.read(text) for text in replayed_texts(task=task, block=index // size)]
+
+    # what is still being processed fills its block from instant to instant
+    grown = task.batches_done if task.is_active else None
+    block = await feed.shared.get(("block", index // size, grown), read)
+    return block[index % size]
+
+
+async def clock_of(feed: Feed, task_id: Any) -> Clock | None:
+    """The task's playback clock; None: it is followed."""
+    return clock_from(await feed.redis.get(clock_key(task_id)))
 
 
 def _viewed(payload: dict[str, Any], view: View) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from asgiref.sync import sync_to_async
 
 from tracking import frames
 from tracking.models import ProcessingTask
 from tracking.overlay_scene import camera_entry
+from tracking.picture_threads import in_picture_thread
 from tracking.rendering import Look, rendered
 from tracking.sockets.instants import Instant
 from tracking.sockets.levels import Level
@@ -36,7 +36,7 @@ class Wanted:
 
 async def with_pictures(task: ProcessingTask, instant: Instant, wanted: Wanted) -> Instant:
     """The instant with the pictures that are there; where one is missing its field stays empty."""
-    return await sync_to_async(_illustrated, thread_sensitive=False)(task, instant, wanted)
+    return await in_picture_thread(lambda: _illustrated(task, instant, wanted))
 
 
 def _illustrated(task: ProcessingTask, instant: Instant, wanted: Wanted) -> Instant:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from channels.db import database_sync_to_async
 
 from tracking.models import ProcessingTask
-from tracking.playback import state_of
+from tracking.playback import Clock, state_of
 from tracking.reel import Reel, reel
 from tracking.sockets.instants import Instant
-from tracking.sockets.task import TaskSocket
 
 # a running task's reel grows: what there is to play is looked up this often
 LOOK_EVERY_S = 1.0
@@ -25,19 +24,29 @@ MOST_RATE = 20.0
 Show = Callable[[Instant, dict[str, Any]], Awaitable[None]]
 
 
+class Watcher(Protocol):
+    """Whoever is shown a task: keeps `clock` up to date and sets `clock_changed` when it is another one."""
+
+    task: ProcessingTask
+    clock: Clock | None
+    clock_changed: asyncio.Event
+
+    async def stored(self, index: int) -> Instant: ...
+
+
 class Player:
     """Shows the instant of the clock whenever it is another one; skips those it is too late for."""
 
-    def __init__(self, socket: TaskSocket, show: Show) -> None:
-        self._socket, self._show = socket, show
+    def __init__(self, watcher: Watcher, show: Show) -> None:
+        self._watcher, self._show = watcher, show
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
         shown: tuple[int, int] | None = None
         tape, looked_at = Reel((), 1.0), float("-inf")
         while True:
-            socket = self._socket
-            clock = socket.clock
+            watcher = self._watcher
+            clock = watcher.clock
             if clock is None:
                 shown = None
                 await self._changed(None)
@@ -53,8 +62,8 @@ class Player:
                 await self._changed(self._pause_s(clock.playing, clock.speed, tape.fps))
                 continue
             shown = (index, clock.revision)
-            instant = await socket.stored(index)
-            await self._show(instant, state_of(socket.task, clock, tape))
+            instant = await watcher.stored(index)
+            await self._show(instant, state_of(watcher.task, clock, tape))
 
     def _pause_s(self, playing: bool, speed: float, fps: float) -> float | None:
         if not playing:
@@ -63,7 +72,7 @@ class Player:
 
     async def _changed(self, timeout_s: float | None) -> None:
         """Until the clock is another one, or for so long."""
-        event = self._socket.clock_changed
+        event = self._watcher.clock_changed
         try:
             async with asyncio.timeout(timeout_s):
                 await event.wait()
@@ -73,7 +82,7 @@ class Player:
 
     @database_sync_to_async
     def _reel(self) -> Reel:
-        task = self._socket.task
+        task = self._watcher.task
         if task.is_active:
-            task = self._socket.task = ProcessingTask.objects.select_related("environment").get(pk=task.pk)
+            task = self._watcher.task = ProcessingTask.objects.select_related("environment").get(pk=task.pk)
         return reel(task)

@@ -11,12 +11,11 @@ from environments.errors import CameraNotFoundError
 from tracking import selectors
 from tracking.focus import Focus, focus_get
 from tracking.models import ProcessingTask
-from tracking.playback import Clock, clock_from, clock_key
+from tracking.playback import Clock
 from tracking.publish import group_of
-from tracking.replay import block_size, replayed_texts
 from tracking.sockets.base import Socket
 from tracking.sockets.feed import Notice
-from tracking.sockets.instants import Instant
+from tracking.sockets.instants import Instant, clock_of, stored
 
 
 class TaskSocket(Socket):
@@ -50,17 +49,7 @@ class TaskSocket(Socket):
             await self._read_focus(notice["at"])
 
     async def stored(self, index: int) -> Instant:
-        """An instant that was processed at some time, from its rows."""
-        size, task = block_size(self.task), self.task
-
-        @database_sync_to_async
-        def read() -> list[Instant]:
-            return [Instant.read(text) for text in replayed_texts(task=task, block=index // size)]
-
-        # what is still being processed fills its block from instant to instant
-        grown = task.batches_done if task.is_active else None
-        block = await self.feed.shared.get(("block", index // size, grown), read)
-        return block[index % size]
+        return await stored(self.feed, self.task, index)
 
     def some_cameras(self, wanted: list[str] | None) -> list[str]:
         """Those of the task that are asked for, in the task's order. Raises CameraNotFoundError."""
@@ -78,7 +67,7 @@ class TaskSocket(Socket):
         return None if wanted is None or wanted == list(self.task.cameras) else tuple(wanted)
 
     async def _read_clock(self) -> None:
-        self.clock = clock_from(await self.feed.redis.get(clock_key(self.task.pk)))
+        self.clock = await clock_of(self.feed, self.task.pk)
         self.clock_changed.set()
 
     async def _read_focus(self, asked_at: Any) -> None:
