@@ -11,14 +11,13 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
 from django.db import connections
 
 from environments.errors import DomainError
@@ -46,12 +45,17 @@ HASTE = 0.9
 
 
 class Stream:
-    """One viewer of one camera."""
+    """One viewer of one camera.
+
+    Args:
+        signed_in: asks whether the user still is; blocks.
+    """
 
     def __init__(
         self,
         *,
         user: Any,
+        signed_in: Callable[[], bool],
         task: ProcessingTask,
         camera: str,
         max_rate: float,
@@ -60,6 +64,7 @@ class Stream:
         quality: int | None = None,
         focus: UUID | None = None,
     ) -> None:
+        self.signed_in = signed_in
         self.user_id, self.task, self.camera, self.overlay, self.focus = user.pk, task, camera, overlay, focus
         self.interval_s, self.width, self.quality = 1 / max_rate, width, quality
         # updates of the newest batch that are still to be shown
@@ -162,8 +167,10 @@ class Stream:
         self.over = self.over or not await in_picture_thread(self._still_there)
 
     def _still_there(self) -> bool:
-        # the user as they are now: they may have been deactivated, or have left the environment
-        user = get_user_model().objects.filter(pk=self.user_id).first() or AnonymousUser()
+        # the user as they are now: they may have been deactivated or signed out, or have left the environment
+        user = get_user_model().objects.filter(pk=self.user_id).first()
+        if user is None or not self.signed_in():
+            return False
         try:
             self.task = selectors.task_get(user=user, task_id=self.task.pk)
         except DomainError:
