@@ -176,6 +176,7 @@ class Stream:
         except DomainError:
             return False
         style = style_for(user=user, task=self.task) if self.overlay else None
+        self.focused = media.focused(self.focus)
         self.look = Look(style=style, width=self.width, quality=self.quality)
         return self.task.is_active
 
@@ -190,7 +191,7 @@ class Stream:
                 camera=self.camera,
                 instant=instant,
                 look=self.look,
-                focus=self.focus,
+                focus=self.focused,
                 boxes=boxes,
             )
 
