@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 import cv2
 
 from tracking.errors import FrameNotAvailableError
+from tracking.identity import current_ids
 from tracking.messages import isoformat
 from tracking.models import Batch, Detection, Person, ProcessingTask
 from tracking.planning import batch_instants, instant_at, instant_count
@@ -40,6 +42,11 @@ def instant_of(task: ProcessingTask, at: datetime | None) -> int:
             details={"start": isoformat(task.start), "end": isoformat(task.end) if task.end else None},
         )
     return instant
+
+
+def focused(person_id: UUID | None) -> UUID | None:
+    """Who a person is by now: an id that was merged away goes on working."""
+    return None if person_id is None else current_ids([person_id])[person_id]
 
 
 def person_picture(*, person: Person, camera: str | None, at: datetime | None, look: Look) -> Rendered:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import Resolver404, resolve
+from django.utils.crypto import constant_time_compare
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -100,7 +104,7 @@ class FrameView(PictureView):
             camera=camera_id,
             instant=media.instant_of(task, options.get("t")),
             look=query.look(style),
-            focus=options.get("focus"),
+            focus=media.focused(options.get("focus")),
         )
         age = RAW_MAX_AGE_S if self.raw else DRAWN_MAX_AGE_S
         return picture_response(request, picture, max_age_s=age if "t" in options else None)
@@ -132,7 +136,7 @@ class CompositionView(PictureView):
             layout=options["layout"],
             main=options.get("main"),
             look=query.look(style_for(user=request.user, task=task)),
-            focus=options.get("focus"),
+            focus=media.focused(options.get("focus")),
         )
         return picture_response(request, picture, max_age_s=DRAWN_MAX_AGE_S if "t" in options else None)
 
@@ -170,10 +174,27 @@ class StreamView(PictureView):
                 f"The task is {task.status}; its pictures are at the same address without /stream.",
                 details={"status": task.status},
             )
+        signed_in = partial(still_signed_in, request, request.user.get_session_auth_hash())
         # the parts are made by the event loop: this view's thread has nothing more to do
-        parts = mjpeg.Stream(user=request.user, task=task, camera=camera_id, **query.validated_data).parts()
+        parts = mjpeg.Stream(
+            user=request.user, signed_in=signed_in, task=task, camera=camera_id, **query.validated_data
+        ).parts()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(parts, content_type=mjpeg.CONTENT_TYPE, headers=headers)
+
+
+def still_signed_in(request: Request, password_hash: str) -> bool:
+    """Whether the caller of a long answer still is: a token must still be good, a password the same.
+
+    The signature of an address ends within minutes; it has let them in, and is not asked again.
+    """
+    try:
+        if not isinstance(request.successful_authenticator, SignedUrlAuthentication):
+            request.successful_authenticator.authenticate(request)
+    except AuthenticationFailed:
+        return False
+    user = get_user_model().objects.filter(pk=request.user.pk).first()
+    return user is not None and constant_time_compare(user.get_session_auth_hash(), password_hash)
 
 
 class OverlayConfigView(APIView):

@@ -11,13 +11,12 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
 from django.db import connections
 
 from environments.errors import DomainError
@@ -48,12 +47,17 @@ HASTE = 0.9
 
 
 class Stream:
-    """One viewer of one camera."""
+    """One viewer of one camera.
+
+    Args:
+        signed_in: asks whether the user still is; blocks.
+    """
 
     def __init__(
         self,
         *,
         user: Any,
+        signed_in: Callable[[], bool],
         task: ProcessingTask,
         camera: str,
         max_rate: float,
@@ -62,6 +66,7 @@ class Stream:
         quality: int | None = None,
         focus: UUID | None = None,
     ) -> None:
+        self.signed_in = signed_in
         self.user_id, self.task, self.camera, self.overlay, self.focus = user.pk, task, camera, overlay, focus
         self.interval_s, self.width, self.quality = 1 / max_rate, width, quality
         # instants of the newest batch that are still to be shown
@@ -172,13 +177,16 @@ class Stream:
         self.over = self.over or not await in_picture_thread(self._still_there)
 
     def _still_there(self) -> bool:
-        # the user as they are now: they may have been deactivated, or have left the environment
-        user = get_user_model().objects.filter(pk=self.user_id).first() or AnonymousUser()
+        # the user as they are now: they may have been deactivated or signed out, or have left the environment
+        user = get_user_model().objects.filter(pk=self.user_id).first()
+        if user is None or not self.signed_in():
+            return False
         try:
             self.task = selectors.task_get(user=user, task_id=self.task.pk)
         except DomainError:
             return False
         style = style_for(user=user, task=self.task) if self.overlay else None
+        self.focused = media.focused(self.focus)
         self.look = Look(style=style, width=self.width, quality=self.quality)
         return self.task.is_active or self.clock is not None
 
@@ -193,7 +201,7 @@ class Stream:
                 camera=self.camera,
                 instant=instant,
                 look=self.look,
-                focus=self.focus,
+                focus=self.focused,
                 boxes=boxes,
             )
 

@@ -19,6 +19,8 @@ from tracking.publish import last_instant
 
 # someone not seen for this long came by a way that is not known (s)
 _GAP_S = 1.0
+# feet jump from box to box: ways are shown as means over this long (s)
+_SMOOTHED_S = 0.8
 # outlines are clipped this far outside the picture, so that the clipped side does not show
 _OUTSIDE_PX = 60
 
@@ -98,8 +100,17 @@ def _trails(
 
 def _pieces(points: np.ndarray, fps: float, scale: np.ndarray) -> list[np.ndarray]:
     """(n, 3) instants and pixels, cut at gaps."""
+    half = round(_SMOOTHED_S * fps / 2)
     gaps = np.flatnonzero(np.diff(points[:, 0]) > max(1.0, _GAP_S * fps)) + 1
-    return [piece[:, 1:] * scale for piece in np.split(points, gaps) if len(piece) > 1]
+    return [_smoothed(piece[:, 1:] * scale, half) for piece in np.split(points, gaps) if len(piece) > 1]
+
+
+def _smoothed(points: np.ndarray, half: int) -> np.ndarray:
+    """Means of up to `half` neighbours on both sides; both ends stay where they are."""
+    i = np.arange(len(points))
+    reach = np.minimum(half, np.minimum(i, i[::-1]))
+    sums = np.vstack([np.zeros((1, 2)), np.cumsum(points, axis=0)])
+    return (sums[i + reach + 1] - sums[i - reach]) / (2 * reach + 1)[:, None]
 
 
 def _zones(task: ProcessingTask, entry: dict[str, Any], size: tuple[int, int]) -> list[DrawnZone]:

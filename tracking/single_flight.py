@@ -5,12 +5,18 @@ What was made is kept for some seconds, within a bound of memory. Works across p
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable
 
+from redis import ResponseError
+
 from tracking.bounded import BoundedStore
 from tracking.redis import redis_client
+from tracking.stores import STORES_AWAY, brief
+
+log = logging.getLogger(__name__)
 
 LIFE_S = 15
 MOST_BYTES = 48 * 2**20
@@ -57,4 +63,8 @@ def made_once(name: str, make: Callable[[], bytes]) -> bytes:
             _STORE.put([(key, _ALL + ":ring", data)], life_s=LIFE_S, most_bytes=MOST_BYTES)
         return data
     finally:
-        client.eval(_RELEASE, 2, lock, bell, token, 2)
+        try:
+            client.eval(_RELEASE, 2, lock, bell, token, 2)
+        except (*STORES_AWAY, ResponseError) as error:
+            # Redis is away or full; the lock ends by itself
+            log.warning("a lock was not released: %s", brief(error)[-200:])

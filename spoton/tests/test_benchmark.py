@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from spoton.benchmark import pictures
 from spoton.benchmark.recording import _batch, _bulk_create, _task, rows
 from tracking.models import Appearance, Detection, Person, Position
 from tracking.record import record_tracks
@@ -16,6 +17,13 @@ def test_recording_leaves_nothing_behind():
     assert row["times as fast"] > 0
     assert not Detection.objects.exists()
     assert not Person.objects.exists()
+
+
+@pytest.mark.django_db
+def test_pictures_are_made_and_answered_in_every_way():
+    found = pictures.rows(count=2)
+    assert len({row["what"] for row in found}) == len(found) == 6
+    assert all(0 < row["median"] <= row["p95"] for row in found)
 
 
 @pytest.mark.django_db

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
+from uuid import UUID
 
 import cv2
 import numpy as np
 import pytest
 
 from tracking import frames
+from tracking.models import PersonAlias
 from tracking.planning import person_id
 from tracking.tests.factories import START, assert_error, queued
 
@@ -86,6 +88,14 @@ def test_who_is_focused_stands_out(pictures, api_of, viewer):
     focused = decoded(frame(api_of(viewer), pictures, f"c01?focus={person_id(pictures, 1)}"))
     assert plain[300, 500].min() > 250
     assert focused[300, 500].max() < 200, "everything around them is darker"
+
+
+def test_a_focused_person_may_be_called_by_an_id_that_was_merged_away(pictures, api_of, viewer):
+    PersonAlias.objects.create(origin_id=UUID(int=5), since=None, person_id=person_id(pictures, 1))
+    by_old, by_new = (
+        frame(api_of(viewer), pictures, f"c01?focus={who}") for who in (UUID(int=5), person_id(pictures, 1))
+    )
+    assert by_old["ETag"] == by_new["ETag"] != frame(api_of(viewer), pictures, "c01")["ETag"]
 
 
 def test_as_captured_means_untouched_unless_asked_for(pictures, api_of, viewer):

@@ -19,6 +19,7 @@ from django.db import connection, connections
 
 from environments.models import Membership
 from environments.signed_urls import sign_url
+from spoton.auth.sessions import session_begin, session_end
 from tracking import frames, mjpeg
 from tracking.commit import commit_ready_batches
 from tracking.redis import async_redis_client, redis_client
@@ -206,7 +207,29 @@ async def test_it_ends_with_the_task(task, viewer, operator):
     assert await listeners() == 0
 
 
-@pytest.mark.parametrize("how", ["left", "deactivated"])
+@sync_to_async
+def signed_in(user) -> tuple[str, str]:
+    """The user's tokens: access and refresh."""
+    user.set_password("as long as it takes")
+    user.save()
+    _, tokens = session_begin(request=None, username=user.username, password="as long as it takes")
+    return tokens.access, tokens.refresh
+
+
+async def test_it_ends_when_the_user_signs_out(task, viewer, monkeypatch):
+    monkeypatch.setattr(mjpeg, "RECHECK_S", 0.1)
+    monkeypatch.setattr(mjpeg, "REPAINT_S", 0.1)
+    access, refresh = await signed_in(viewer)
+    await commit(task, 0)
+    async with stream(task, headers=[(b"authorization", f"Bearer {access}".encode())]) as seen:
+        assert (await seen.start())[0] == 200
+        for _ in range(6):
+            assert await seen.part()
+        await sync_to_async(session_end)(refresh_token=refresh)
+        assert (await seen.everything()).endswith(b"--frame--\r\n")
+
+
+@pytest.mark.parametrize("how", ["left", "deactivated", "changed password"])
 async def test_it_ends_when_the_user_may_not_see_it_any_more(task, viewer, monkeypatch, how):
     monkeypatch.setattr(mjpeg, "RECHECK_S", 0.1)
     monkeypatch.setattr(mjpeg, "REPAINT_S", 0.1)
@@ -216,6 +239,8 @@ async def test_it_ends_when_the_user_may_not_see_it_any_more(task, viewer, monke
         await seen.part()
         if how == "left":
             await Membership.objects.filter(user=viewer).adelete()
+        elif how == "changed password":
+            await signed_in(viewer)
         else:
             viewer.is_active = False
             await viewer.asave()

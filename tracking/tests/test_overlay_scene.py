@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from django.db.models import F
 
 from calibration import CameraModel
 from calibration.tests.cameras import looking_at_ground
@@ -58,6 +59,15 @@ def test_ways_are_the_foot_points_of_the_last_seconds(running):
     assert way[-1] == pytest.approx((240, 100))
     assert len(way) == 10
     assert scene(running).trails_px == {}
+
+
+def test_ways_are_smooth_though_boxes_jump(running):
+    for instant in range(1, 20, 2):
+        Detection.objects.filter(task=running, instant=instant).update(y2=F("y2") + 12)
+    (way,) = scene(running, trails_seconds=2).trails_px[person_id(running, 1)]
+    jumps = np.abs(np.diff(way[:, 1]))
+    assert jumps[6:-6].max() < 4
+    assert way[-1] == pytest.approx((240, 112)), "it ends where the person stands"
 
 
 def test_ways_are_cut_where_somebody_was_away(running):
