@@ -156,6 +156,21 @@ def fetch_frame(task_id: str, camera: str, instant: int, reply_to: str) -> None:
     frames.reply(reply_to=reply_to, frame=decode_frame(task_id, camera, instant))
 
 
+@shared_task(name="workers.store_crops")
+@waits_out
+def store_crops(task_id: str, refs: list[list[Any]]) -> int | None:
+    """Cut persons out of frames and keep the pictures; see `tracking.crop_wishes`."""
+    from tracking.crop_storing import crops_store
+    from tracking.crop_wishes import CropRef
+    from workers.edge.media import frame_at
+
+    return crops_store(
+        task_id=task_id,
+        refs=[CropRef(*ref) for ref in refs],
+        frame_of=lambda camera, instant: frame_at(task_id, camera, instant),
+    )
+
+
 @shared_task(name="workers.probe_recording", time_limit=1200, soft_time_limit=1180)
 @waits_out
 def probe_recording(recording_id: str) -> None:

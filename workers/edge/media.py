@@ -36,8 +36,16 @@ def stored_frame(frame: BatchFrame, *, width: int, quality: int, jpeg: bytes | N
     return StoredFrame(frame.instant, frame.index, frame.captured_at, w, h, jpeg)
 
 
-def decode_frame(task_id: str, camera: str, instant: int) -> StoredFrame | None:
-    """A recorded task's frame at full size, put into the frame store; None when there is none."""
+def frame_at(task_id: str, camera: str, instant: int) -> StoredFrame | None:
+    """A task's frame from the frame store, else decoded and not kept there; None when there is none."""
+    from tracking import frames
+
+    kept = frames.get(task_id=task_id, camera=camera, instant=instant)
+    return kept or decode_frame(task_id, camera, instant, keep=False)
+
+
+def decode_frame(task_id: str, camera: str, instant: int, *, keep: bool = True) -> StoredFrame | None:
+    """A recorded task's frame at full size, put into the frame store if wanted; None when there is none."""
     from tracking import frames
     from tracking.models import ProcessingTask
     from tracking.planning import batch_message
@@ -52,7 +60,8 @@ def decode_frame(task_id: str, camera: str, instant: int) -> StoredFrame | None:
             for _, found in frames_at(source, segment["times_s"], message["tolerance_s"]):
                 frame = BatchFrame(instant, found.index, segment["started_at"] + found.time_s, found.image)
                 kept = stored_frame(frame, width=FULL_WIDTH, quality=FULL_QUALITY)
-                frames.put(task_id=task_id, camera=camera, frame=kept)
+                if keep:
+                    frames.put(task_id=task_id, camera=camera, frame=kept)
                 return kept
         except EngineError as error:
             log.warning("instant %d of camera %s: %s", instant, camera, error)
