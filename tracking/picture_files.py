@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
@@ -42,6 +43,15 @@ def foreign_url(name: str) -> str | None:
     """
     with _answering() as storage:
         return None if isinstance(storage, FileSystemStorage) else storage.url(name)
+
+
+def foreign_origin() -> str:
+    """Where `foreign_url` leads, as browsers name it (`https://host`); empty: nowhere else than to us."""
+    try:
+        url = foreign_url("any")
+    except PicturesAwayError:
+        return ""
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url)) if url else ""
 
 
 @contextmanager
