@@ -7,6 +7,7 @@ import uuid
 import httpx
 import pytest
 from django.core.files.storage import storages
+from rest_framework.test import APIClient
 
 from tracking import frames, picture_files
 from tracking.models import ProcessingTask, Snapshot
@@ -43,6 +44,8 @@ def test_a_snapshot_is_the_frame_as_it_was_captured(pictures, taken, api_of, vie
     }
     original = frames.get(task_id=pictures.pk, camera="c01", instant=0).jpeg
     redis_client().flushall()
+    (signed,) = api_of(viewer).post("/api/v1/media/sign", {"paths": [taken["url"]]}).json()["data"]["urls"]
+    assert APIClient().get(signed["url"]).status_code == (200 if picture_storage == "local" else 302)
     answer = api_of(viewer).get(taken["url"])
     if picture_storage == "local":
         assert (answer.status_code, answer["Content-Type"], answer.content) == (200, "image/jpeg", original)

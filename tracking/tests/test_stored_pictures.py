@@ -14,15 +14,15 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from environments.models import Environment
-from tracking import crop_wishes, frames, media, picture_files, schedule
+from tracking import crop_wishes, frames, picture_files, schedule
 from tracking.changes import change_undo, person_merge, person_split
 from tracking.commit import commit_ready_batches
+from tracking.crop_storing import crops_store
 from tracking.crop_wishes import CropRef
-from tracking.errors import FrameNotAvailableError
 from tracking.models import Detection, LeftPicture, Person, ProcessingTask, StoredCrop
 from tracking.redis import redis_client
 from tracking.services import task_start
-from tracking.stored_pictures import crops_forget, crops_of, crops_plan, crops_store, stored_crop
+from tracking.stored_pictures import crops_forget, crops_of, crops_plan, stored_crop
 from tracking.tasks import delete_pictures
 from tracking.tests.factories import (
     FPS,
@@ -165,11 +165,16 @@ def test_a_person_seen_live_still_has_a_picture_when_the_frame_is_gone(
     assert crops_store(task_id=task_id, refs=[CropRef(*r) for r in refs], frame_of=kept_frame(live)) == 1
     redis_client().flushall()
     (crop,) = crops_of(who(live, 1))
-    data = media.person_crop(person=who(live, 1), camera=None, at=None)
-    assert data == picture_files.read(crop.file)
-    assert media.person_crop(person=who(live, 1), camera="c01", at=at(1.1)) == data
-    with pytest.raises(FrameNotAvailableError):
-        media.person_crop(person=who(live, 1), camera="c02", at=None)
+    address = f"/api/v1/media/persons/{who(live, 1).pk}/image"
+    for query in ("", "?camera=c01&t=2026-05-04T08:00:01Z"):
+        answer = api_of(viewer).get(address + query)
+        assert answer.status_code == 200
+        got = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+        assert got.shape == pixels(crop).shape
+        assert np.abs(got.astype(int) - pixels(crop)).max() < 8
+    small = api_of(viewer).get(f"{address}?width=32&format=webp")
+    assert cv2.imdecode(np.frombuffer(small.content, np.uint8), cv2.IMREAD_COLOR).shape[1] == 32
+    assert_error(api_of(viewer).get(f"{address}?camera=c02"), 404, "frame_not_available")
 
 
 def walk_once(batch):
@@ -329,6 +334,8 @@ def test_a_crop_is_answered_to_members_only(walked, api_of, viewer, stranger):
     answer = api_of(viewer).get(address)
     assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
     assert (answer.content, answer["Cache-Control"]) == (picture_files.read(crop.file), "private, no-cache")
+    part = api_of(viewer).get(address, HTTP_RANGE="bytes=0-9")
+    assert (part.status_code, part.content) == (206, answer.content[:10])
     again = api_of(viewer).get(address, HTTP_IF_NONE_MATCH=answer["ETag"])
     assert (again.status_code, again.content) == (304, b"")
     assert_error(api_of(stranger).get(address), 404, "picture_not_found")

@@ -14,6 +14,7 @@ from tracking import frames, media, schedule
 from tracking.models import Batch, Detection, ProcessingTask, StoredCrop, Trajectory
 from tracking.queues import lists_of
 from tracking.redis import redis_client
+from tracking.rendering import Look
 from tracking.services import task_start
 from tracking.stored_pictures import crops_later
 from tracking.tests.factories import START, prepared
@@ -161,11 +162,12 @@ def test_a_persons_picture_outlives_the_recording(task, operator, workers):
     got = []
     person = who(task, 2)
     waiting = threading.Thread(
-        target=lambda: got.append(media.person_crop(person=person, camera=None, at=None)), daemon=True
+        target=lambda: got.append(media.person_picture(person=person, camera=None, at=None, look=Look())),
+        daemon=True,
     )
     waiting.start()
     workers.run_until(lambda: bool(got), within_s=10)
-    assert cv2.imdecode(np.frombuffer(got[0], np.uint8), 1).shape[:2] == (
+    assert cv2.imdecode(np.frombuffer(got[0].data, np.uint8), 1).shape[:2] == (
         pytest.approx(99, abs=2),
         pytest.approx(50, abs=2),
     )
