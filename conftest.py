@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 # hardware that not every machine has, and recordings that SpotOn may not pass on, may be missing even where nothing
@@ -47,3 +49,41 @@ def product(tmp_path_factory: pytest.TempPathFactory):
 def live_spoton(product):
     """The running product for browser tests: `base_url`, `username`, `password`."""
     return product
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Any:
+    """A real S3 server on this machine; its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["local", "s3"])
+def picture_storage(request: pytest.FixtureRequest, settings: Any, tmp_path: Any) -> str:
+    """Stored pictures lie in a folder, or in a bucket, of this test alone; which of them."""
+    from pydantic import SecretStr
+
+    from spoton.picture_storage import picture_storage
+
+    settings.MEDIA_ROOT = tmp_path / "media"
+    if request.param == "s3":
+        configured = {
+            "s3_bucket": f"pictures-{abs(hash(tmp_path))}",
+            "s3_endpoint": request.getfixturevalue("s3_server"),
+            "s3_region": "eu-central-2",
+            "s3_key_id": SecretStr("AKIDEXAMPLE"),
+            "s3_secret_key": SecretStr("a-secret-that-nobody-may-see"),
+            "s3_url_seconds": 90,
+        }
+        settings.ENV = settings.ENV.model_copy(update=configured)
+        settings.STORAGES = {**settings.STORAGES, "pictures": picture_storage(settings.ENV)}
+        from django.core.files.storage import storages
+
+        where = {"LocationConstraint": settings.ENV.s3_region}
+        storages["pictures"].bucket.create(CreateBucketConfiguration=where)
+    return request.param

@@ -10,10 +10,11 @@ import secrets
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -68,7 +69,22 @@ class Env(BaseSettings):
     match_hours: float = Field(
         24.0, ge=0, le=8760, description="persons of tasks this far apart are matched by appearance; 0: never"
     )
-    appearance_days: int = Field(30, ge=1, le=3650, description="how long appearances are kept")
+    appearance_days: int = Field(
+        30, ge=1, le=3650, description="how long appearances and stored pictures of persons are kept"
+    )
+    store_crops: bool = Field(True, description="whether pictures of persons outlive the frame store")
+
+    s3_bucket: str = Field("", description="bucket for stored pictures; empty: files under var/media")
+    s3_endpoint: str = Field("", description="http(s)://host of an S3-compatible server; empty: AWS")
+    s3_region: str = ""
+    s3_addressing: Literal["auto", "virtual", "path"] = Field(
+        "auto", description="bucket in the host's name or in the path; auto: path where an endpoint is set"
+    )
+    s3_key_id: SecretStr = Field(SecretStr(""), description="empty: as boto3 finds it, for example a role")
+    s3_secret_key: SecretStr = Field(SecretStr(""), validate_default=True)
+    s3_url_seconds: int = Field(
+        300, ge=10, le=604800, description="life of an address that the bucket itself answers"
+    )
 
     compat_environments: CommaList = Field(
         (), description="environments that the earlier web client may use without signing in; empty: none"
@@ -116,6 +132,24 @@ class Env(BaseSettings):
             raise ValueError("must have at least 32 characters")
         return value
 
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("must be http://host:port or https://host:port, without user and password")
+        return value
+
+    @field_validator("s3_secret_key")
+    @classmethod
+    def _both_or_none(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        key_id = info.data.get("s3_key_id", SecretStr(""))
+        if bool(value.get_secret_value()) != bool(key_id.get_secret_value()):
+            raise ValueError(f"{PREFIX}S3_KEY_ID and {PREFIX}S3_SECRET_KEY go together: set both or none")
+        return value
+
     @property
     def footage_dir(self) -> Path:
         return self.var_dir / "footage"
@@ -141,7 +175,7 @@ def load() -> Env:
             shown = name if name.isupper() else PREFIX + name.upper()
             value = (
                 "(hidden)"
-                if any(word in shown for word in ("KEY", "URL", "TOKEN"))
+                if any(word in shown for word in ("KEY", "URL", "TOKEN", "ENDPOINT"))
                 else repr(item.get("input"))
             )
             problems.append(f"{shown}={value}: {item['msg']}")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from psycopg.conninfo import conninfo_to_dict
 
 from spoton import env as _env
+from spoton.picture_storage import picture_storage
 from spoton.services.redis import celery_broker_url
 
 ENV = _env.load()
@@ -117,6 +118,11 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = ENV.var_dir / "media"
 MEDIA_URL = "/never-served-directly/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "pictures": picture_storage(ENV),
+}
 
 # -- security ------------------------------------------------------------------------------------------------
 
@@ -221,6 +227,13 @@ CELERY_BEAT_SCHEDULE = {
     },
     "forget appearances": {"task": "tracking.forget_appearances", "schedule": 3600.0},
     "forget expired sessions": {"task": "environments.forget_expired_sessions", "schedule": 86400.0},
+    "forget crops": {"task": "tracking.forget_crops", "schedule": 3600.0},
+    # the storage may be far away: not among the maintenance tasks, which must not wait
+    "delete pictures": {
+        "task": "tracking.delete_pictures",
+        "schedule": 30.0,
+        "options": {"expires": 30.0, "queue": "media"},
+    },
 }
 
 # -- logs ----------------------------------------------------------------------------------------------------
@@ -254,6 +267,11 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        # below that they tell of signatures and headers
+        "boto3": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
+        "s3transfer": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
         "faiss": {"level": "WARNING"},
     },
 }

@@ -12,9 +12,11 @@ _FIRST_ARGUMENT = {
     "workers.prepare_task": "task",
     "workers.associate": "task",
     "workers.fetch_frame": "task",
+    "workers.store_crops": "task",
     "workers.probe_recording": "recording",
     "tracking.schedule_batches": "task",
     "tracking.match_persons": "task",
+    "tracking.plan_crops": "task",
     "exports.run": "job",
 }
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
 
 from environments.errors import DomainError
-from tracking import services
+from tracking import services, stored_views
 from tracking.coverage import coverage
-from tracking.models import Person, PersonChange, PersonFeedback, ProcessingTask
+from tracking.models import Person, PersonChange, PersonFeedback, ProcessingTask, Snapshot
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -88,3 +92,28 @@ class PersonFeedbackAdmin(ReadOnlyAdmin):
     list_filter = ("verdict", "source", "environment")
     search_fields = ("person_id", "candidate_id", "notes")
     date_hierarchy = "created_at"
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnlyAdmin):
+    list_display = ("camera", "captured_at", "note", "taken_by", "created_at", "picture")
+    list_filter = ("environment",)
+    list_select_related = ("camera__environment", "taken_by")
+    search_fields = ("note",)
+    date_hierarchy = "created_at"
+    exclude = ("file",)
+
+    def get_urls(self) -> list:
+        view = self.admin_site.admin_view(self.image)
+        return [path("<uuid:snapshot_id>/image", view, name="tracking_snapshot_image"), *super().get_urls()]
+
+    def image(self, request: HttpRequest, snapshot_id: UUID) -> HttpResponse:
+        snapshot = Snapshot.objects.filter(pk=snapshot_id).first()
+        if snapshot is None or not self.has_view_permission(request, snapshot):
+            raise Http404
+        return stored_views.stored_picture(request, snapshot)
+
+    @admin.display(description="picture")
+    def picture(self, snapshot: Snapshot) -> str:
+        address = reverse("admin:tracking_snapshot_image", args=[snapshot.pk])
+        return format_html('<a href="{}">Open</a>', address)

@@ -12,7 +12,16 @@ from django.db import connection, transaction
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from tracking import metrics, observations, placement, publish, schedule, tracing
+from tracking import (
+    crop_wishes,
+    metrics,
+    observations,
+    placement,
+    publish,
+    schedule,
+    stored_pictures,
+    tracing,
+)
 from tracking.coverage import coverage
 from tracking.log_context import bind, log_context
 from tracking.models import Batch, Checkpoint, ProcessingTask
@@ -129,6 +138,7 @@ def close_task(*, task_id: str, finish: Callable[[ProcessingTask, Known], TrackR
         record_tracks(task=task, rows=finish(task, _known(task, task.batches_done)))
         checkpoint.delete()
         schedule.match_later(task_id)
+        stored_pictures.crops_later(task)
 
 
 def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
@@ -166,6 +176,7 @@ def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
     metrics.batch_measured(task=task, **measured)
     tracing.batch_committed(task=task, number=number, **measured)
     placement.measured(task=task, instants=len(batch.instants), reports=output.cameras)
+    crop_wishes.batch_committed(task=task, detections=recorded.rows.detections, captured_s=batch.captured_s)
     if task.mode == ProcessingTask.Mode.LIVE and _checkpoint_due(task, number):
         _keep_live_state(task, number, output)
     _discard(task, number)
@@ -244,6 +255,7 @@ def _record(task: ProcessingTask, batch: BatchInput, output: BatchOutput) -> Rec
         going_on = ProcessingTask.objects.filter(pk=task.pk, status=Status.PROCESSING)
         going_on.update(status=Status.COMPLETED, finished_at=now)
         schedule.match_later(str(task.pk))
+        stored_pictures.crops_later(task)
     return recorded
 
 

@@ -21,6 +21,19 @@ class FrameNotAvailableError(NotFoundError):
     code = "frame_not_available"
 
 
+class PictureNotFoundError(NotFoundError):
+    """A stored picture that does not exist, or no longer."""
+
+    code = "picture_not_found"
+
+
+class PicturesAwayError(DomainError):
+    """The storage of pictures does not answer."""
+
+    code = "pictures_unavailable"
+    status = 503
+
+
 class MediaTimeoutError(DomainError):
     """No worker delivered the picture in time."""
 

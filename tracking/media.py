@@ -7,19 +7,19 @@ from datetime import datetime
 from uuid import UUID
 
 import cv2
+import numpy as np
 
-from tracking.errors import FrameNotAvailableError
+from tracking import picture_files
+from tracking.crops import CROP_QUALITY, cut_out
+from tracking.errors import FrameNotAvailableError, MediaTimeoutError
 from tracking.identity import current_ids
 from tracking.messages import isoformat
-from tracking.models import Batch, Detection, Person, ProcessingTask
+from tracking.models import Batch, Detection, Person, ProcessingTask, StoredCrop
 from tracking.planning import batch_instants, instant_at, instant_count
 from tracking.publish import last_instant
 from tracking.rendering import Look, Rendered, decoded, encoded, shared, stored_frame
 from tracking.selectors import best_detection
-
-# room around a person in a crop, as a share of the box
-CROP_MARGIN = 0.12
-CROP_QUALITY = 88
+from tracking.stored_pictures import stored_crop
 
 
 def instant_of(task: ProcessingTask, at: datetime | None) -> int:
@@ -52,32 +52,43 @@ def focused(person_id: UUID | None) -> UUID | None:
 def person_picture(*, person: Person, camera: str | None, at: datetime | None, look: Look) -> Rendered:
     """A picture of the person with some room around: the best there is, or the one nearest to a time.
 
+    Where the frame is gone, one that was stored.
+
     Raises:
         FrameNotAvailableError: the person was never seen there, or the picture is gone.
         MediaTimeoutError: no worker delivered the picture in time.
     """
-    detection = best_detection(person=person, camera=camera, at=at)
-    if detection is None:
-        raise FrameNotAvailableError("This person was never seen by that camera.")
     look = replace(look, quality=look.quality or CROP_QUALITY)
-    return shared(("crop", detection.pk, look.key), lambda: _crop(detection, look))
+    detection = best_detection(person=person, camera=camera, at=at)
+    try:
+        if detection is None:
+            raise FrameNotAvailableError("This person was never seen by that camera.")
+        return shared(("crop", detection.pk, look.key), lambda: _crop(detection, look))
+    except (FrameNotAvailableError, MediaTimeoutError):
+        kept = stored_crop(person=person, camera=camera, at=at)
+        if kept is None:
+            raise
+        return shared(("stored crop", kept.pk, look.key), lambda: _stored(kept, look))
+
+
+def _stored(kept: StoredCrop, look: Look) -> Rendered:
+    image = cv2.imdecode(np.frombuffer(picture_files.read(kept.file), np.uint8), cv2.IMREAD_COLOR)
+    return _fitting(image, look, index=kept.frame, captured_at=kept.captured_at.timestamp())
 
 
 def _crop(detection: Detection, look: Look) -> Rendered:
     stored = stored_frame(task=detection.task, camera=detection.camera.slug, instant=detection.instant)
-    image = decoded(stored, Look())
-    sx = stored.width / detection.camera.image_width
-    sy = stored.height / detection.camera.image_height
-    x1, y1, x2, y2 = detection.x1 * sx, detection.y1 * sy, detection.x2 * sx, detection.y2 * sy
-    mx, my = (x2 - x1) * CROP_MARGIN, (y2 - y1) * CROP_MARGIN
-    left, top = max(0, int(x1 - mx)), max(0, int(y1 - my))
-    crop = image[top : max(0, int(y2 + my) + 1), left : max(0, int(x2 + mx) + 1)]
-    if crop.size == 0:
+    crop = cut_out(decoded(stored, Look()), detection)
+    if crop is None:
         raise FrameNotAvailableError("This person's box lies outside the picture.")
+    return _fitting(crop, look, index=stored.index, captured_at=stored.captured_at)
+
+
+def _fitting(crop: np.ndarray, look: Look, *, index: int, captured_at: float) -> Rendered:
     factor = look.factor(crop.shape[1], crop.shape[0])
     if factor < 1:
         crop = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return encoded(crop, look=look, index=stored.index, captured_at=stored.captured_at)
+    return encoded(crop, look=look, index=index, captured_at=captured_at)
 
 
 def _latest(task: ProcessingTask) -> int:

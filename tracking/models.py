@@ -19,6 +19,10 @@ from django.db.models import F, Q
 from pgvector.django import VectorField
 
 from environments.models import Camera, Environment
+from tracking.picture_models import LeftPicture, Snapshot, StoredCrop
+
+# Django finds them here
+__all__ = ["LeftPicture", "Snapshot", "StoredCrop"]
 
 ORIGIN = "Whom the engine took them for."
 ORIGIN_IF_OTHER = "Whom the engine took them for; null: the person."

@@ -195,7 +195,10 @@ def rename_recorded(task: ProcessingTask, renames: Sequence[Rename], who: Identi
             }
             cursor.execute(_DROP_DETECTIONS, place)
             for begin, end, person in spans(pieces):
-                cursor.execute(_MOVE_DETECTIONS, {**place, "begin": begin, "end": end, "person": person})
+                piece = {**place, "begin": begin, "end": end, "person": person}
+                # crops go with their detections
+                for table in ("tracking_detection", "tracking_storedcrop"):
+                    cursor.execute(_MOVE_DETECTIONS.format(table=table), piece)
             if rename.on_map:
                 _rename_on_map(cursor, task, rename, place, who)
 
@@ -240,7 +243,7 @@ _DROP_DETECTIONS = f"""
     DELETE FROM tracking_detection d USING m
     WHERE {_OF_NEW} AND d.captured_at = m.captured_at AND d.camera_id = m.camera_id"""
 _MOVE_DETECTIONS = f"""
-    UPDATE tracking_detection SET person_id = %(person)s, origin_id = NULLIF(%(new)s, %(person)s)
+    UPDATE {{table}} SET person_id = %(person)s, origin_id = NULLIF(%(new)s, %(person)s)
     WHERE {_OLD} AND camera_id = ANY(%(cameras)s)
     AND (%(begin)s::timestamptz IS NULL OR captured_at >= %(begin)s)
     AND (%(end)s::timestamptz IS NULL OR captured_at < %(end)s)"""
@@ -294,7 +297,9 @@ def forget_nobody(task: ProcessingTask, renames: Sequence[Rename], who: Identiti
             persons = sorted({person for _, person in who.pieces(number)})
             place = {"task": task.pk, "origin": who.origins[number], "persons": persons}
             cursor.execute(_FORGET_APPEARANCE, {**place, "after": task.start - SLACK})
-        cursor.execute(_FORGET_PERSONS, {"persons": [who.origins[number] for number in numbers]})
+        nobody = {"persons": [who.origins[number] for number in numbers]}
+        cursor.execute(_FORGET_CROPS, nobody)
+        cursor.execute(_FORGET_PERSONS, nobody)
 
 
 def _known_since(persons: Sequence[UUID], moment: datetime) -> datetime:
@@ -330,6 +335,11 @@ _FORGET_APPEARANCE = (
         " AND NOT " + _ANY_OF_ORIGIN.format(table=table, recent=_RECENT.get(table, "")) for table in _ROWS
     )
 )
+# of detections that gave way to others
+_FORGET_CROPS = """
+    DELETE FROM tracking_storedcrop s WHERE person_id = ANY(%(persons)s)
+    AND NOT EXISTS (SELECT FROM tracking_detection d WHERE d.task_id = s.task_id
+        AND d.captured_at = s.captured_at AND d.camera_id = s.camera_id AND d.track_id = s.track_id)"""
 _FORGET_PERSONS = """
     DELETE FROM tracking_person p WHERE id = ANY(%(persons)s)
     AND NOT EXISTS (SELECT FROM tracking_personalias a WHERE a.person_id = p.id OR a.origin_id = p.id)

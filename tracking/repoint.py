@@ -1,4 +1,4 @@
-"""Rows follow the aliases: detections, positions, trajectories and appearances of origins get their persons.
+"""Rows follow the aliases: detections, crops, positions, trajectories and appearances of origins get their persons.
 
 All within the caller's transaction, under `identity.lock_for_deciding`.
 """
@@ -32,7 +32,8 @@ def follow(*, origins: Iterable[UUID], persons: Iterable[UUID]) -> None:
             pieces = parts or [(None, origin)]
             for since, end, person in spans(pieces):
                 place = {"origin": origin, "since": since, "end": end, "person": person, "persons": persons}
-                cursor.execute(_MOVE_DETECTIONS, place)
+                for table in _SHOWN:
+                    cursor.execute(_MOVE_DETECTIONS.format(table=table), place)
             move_positions(cursor, origin=origin, pieces=pieces, persons=persons)
             for row in Appearance.objects.filter(origin_id=origin).defer("vector"):
                 row.person_id = person_at(pieces, row.seen_at)
@@ -71,13 +72,15 @@ def _owner(origin: UUID, pieces: Pieces, time_s: float, instant: int) -> tuple[U
     return origin, person_at(pieces, utc(time_s))
 
 
+# what cameras show: stored crops go with their detections, which are moved first; see `stored_pictures`
+_SHOWN = ("tracking_detection", "tracking_storedcrop")
 # rows of an origin within a piece of time that belong to somebody else than they should
 _MOVING = """person_id = ANY(%(persons)s) AND person_id <> %(person)s
     AND COALESCE(origin_id, person_id) = %(origin)s
     AND (%(since)s::timestamptz IS NULL OR captured_at >= %(since)s)
     AND (%(end)s::timestamptz IS NULL OR captured_at < %(end)s)"""
 _MOVE_DETECTIONS = f"""
-    UPDATE tracking_detection SET person_id = %(person)s, origin_id = NULLIF(%(origin)s, %(person)s)
+    UPDATE {{table}} SET person_id = %(person)s, origin_id = NULLIF(%(origin)s, %(person)s)
     WHERE {_MOVING}"""
 # of two positions of one person at an instant the surer one stays, as in `Identities.surest`; where both are
 # equally sure, the smaller origin's
@@ -164,7 +167,8 @@ def rename_part(
             cursor.execute(_INSTANTS, place)
             seen = cursor.fetchall()
             moves = _Moves(task, since, seen)
-            cursor.execute(_RENAME_DETECTIONS, place)
+            for table in _SHOWN:
+                cursor.execute(_RENAME_DETECTIONS.format(table=table), place)
             for table in ("tracking_position", "tracking_spareposition"):
                 cursor.execute(_POSITION_INSTANTS.format(table=table), place)
                 place["instants"] = moves.of([row[0] for row in cursor.fetchall()])
@@ -185,7 +189,7 @@ def rename_back(*, renamed: Mapping[UUID, UUID], person: UUID) -> None:
     """Give rows that `rename_part` moved to `person` their origins back; `follow` then brings them home."""
     for origin, new in renamed.items():
         with connection.cursor() as cursor:
-            for table in ("detection", "position", "spareposition", "trajectory", "appearance"):
+            for table in ("detection", "storedcrop", "position", "spareposition", "trajectory", "appearance"):
                 cursor.execute(
                     f"UPDATE tracking_{table} SET origin_id = %s WHERE person_id = %s AND origin_id = %s",
                     [origin, person, new],
@@ -199,7 +203,7 @@ _MOVES = """(captured_at >= %(since)s AND (%(all)s OR (camera_id, track_id) IN
     (SELECT * FROM unnest(%(cameras)s::bigint[], %(tracks)s::int[]))))"""
 _INSTANTS = f"""SELECT instant, bool_and({_MOVES}) FROM tracking_detection WHERE {_OF_ORIGIN}
     GROUP BY instant ORDER BY instant"""
-_RENAME_DETECTIONS = f"""UPDATE tracking_detection SET person_id = %(new_person)s, origin_id = %(new)s
+_RENAME_DETECTIONS = f"""UPDATE {{table}} SET person_id = %(new_person)s, origin_id = %(new)s
     WHERE {_OF_ORIGIN} AND {_MOVES}"""
 _POSITION_INSTANTS = f"SELECT instant FROM {{table}} WHERE {_OF_ORIGIN} ORDER BY instant"
 _RENAME_POSITIONS = f"""UPDATE {{table}} SET person_id = %(new_person)s, origin_id = %(new)s

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tracking import gallery, metrics, reappearance, schedule
+from tracking import gallery, metrics, reappearance, schedule, stored_pictures
 from tracking.stores import waits_out
 
 
@@ -29,3 +29,19 @@ def match_persons(task_id: str) -> None:
 @shared_task(name="tracking.forget_appearances")
 def forget_appearances() -> int:
     return gallery.appearances_forget()
+
+
+@shared_task(name=stored_pictures.PLAN)
+@waits_out
+def plan_crops(task_id: str) -> int:
+    return stored_pictures.crops_plan(task_id=task_id)
+
+
+@shared_task(name="tracking.forget_crops")
+def forget_crops() -> int:
+    return stored_pictures.crops_forget()
+
+
+@shared_task(name=stored_pictures.DELETE)
+def delete_pictures() -> int:
+    return stored_pictures.left_pictures_delete()

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from tracking import environment_views, media_views, person_views, playback_views, session_views, views
+from tracking import (
+    environment_views,
+    media_views,
+    person_views,
+    playback_views,
+    session_views,
+    stored_views,
+    views,
+)
 
 app_name = "tracking"
 urlpatterns = [
@@ -49,6 +57,19 @@ urlpatterns = [
         media_views.StreamView.as_view(),
         name="frame-stream",
     ),
+    path(
+        "media/frames/<uuid:task_id>/<slug:camera_id>/snapshot",
+        stored_views.SnapshotTakeView.as_view(),
+        name="snapshot-take",
+    ),
+    path("media/snapshots", stored_views.SnapshotsView.as_view(), name="snapshots"),
+    path("media/snapshots/<uuid:snapshot_id>", stored_views.SnapshotView.as_view(), name="snapshot"),
+    path(
+        "media/snapshots/<uuid:snapshot_id>/image",
+        stored_views.SnapshotImageView.as_view(),
+        name="snapshot-image",
+    ),
+    path("media/crops/<uuid:crop_id>/image", stored_views.CropImageView.as_view(), name="crop-image"),
     path("media/persons/<uuid:person_id>/image", media_views.PersonImageView.as_view(), name="person-image"),
     path(
         "tracking/persons/<uuid:person_id>/merge", person_views.PersonMergeView.as_view(), name="person-merge"

@@ -164,6 +164,21 @@ def prefetch_frames(task_id: str, camera: str, first: int, end: int) -> None:
     decode_frames(task_id, camera, range(first, end))
 
 
+@shared_task(name="workers.store_crops")
+@waits_out
+def store_crops(task_id: str, refs: list[list[Any]]) -> int | None:
+    """Cut persons out of frames and keep the pictures; see `tracking.crop_wishes`."""
+    from tracking.crop_storing import crops_store
+    from tracking.crop_wishes import CropRef
+    from workers.edge.media import frame_at
+
+    return crops_store(
+        task_id=task_id,
+        refs=[CropRef(*ref) for ref in refs],
+        frame_of=lambda camera, instant: frame_at(task_id, camera, instant),
+    )
+
+
 @shared_task(name="workers.probe_recording", time_limit=1200, soft_time_limit=1180)
 @waits_out
 def probe_recording(recording_id: str) -> None:

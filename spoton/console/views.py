@@ -4,9 +4,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-# nothing but our own files; pictures also from memory (blob:), sockets to any port of this host's name
+from tracking.picture_files import foreign_origin
+
+# nothing but our own files; pictures also from memory (blob:) and the bucket of stored ones, if there is one; sockets
+# to any port of this host's name
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:{bucket}; "
     "font-src 'self'; connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
@@ -16,7 +19,9 @@ CONTENT_SECURITY_POLICY = (
 def console(request: HttpRequest) -> HttpResponse:
     """The page at `/`. It holds no data; signing in happens in the browser."""
     response = render(request, "console/index.html")
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(
+        bucket=f" {foreign_origin()}".rstrip()
+    )
     response["Referrer-Policy"] = "same-origin"
     response["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
     response["Cache-Control"] = "no-cache"

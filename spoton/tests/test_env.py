@@ -7,10 +7,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from storages.backends.s3 import S3Storage
 
 from spoton import env
+from spoton.picture_storage import picture_storage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,6 +102,50 @@ def test_other_programs_settings_are_none_of_our_business(load):
     load(SPOT_ON="1", MYSPOTON_X="1")
 
 
+S3 = {
+    "SPOTON_S3_BUCKET": "pictures",
+    "SPOTON_S3_KEY_ID": "AKIDEXAMPLE",
+    "SPOTON_S3_SECRET_KEY": "a-secret-that-nobody-may-see",
+}
+
+
+def test_pictures_lie_in_a_folder_unless_a_bucket_is_named(load):
+    assert "FileSystemStorage" in picture_storage(load())["BACKEND"]
+    entry = picture_storage(load(**S3))
+    assert "S3Storage" in entry["BACKEND"]
+    assert (entry["OPTIONS"]["bucket_name"], entry["OPTIONS"]["querystring_expire"]) == ("pictures", 300)
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "path"),
+    [
+        ({"SPOTON_S3_REGION": "eu-west-1"}, "pictures.s3.eu-west-1.amazonaws.com", "/a.jpg"),
+        ({"SPOTON_S3_ENDPOINT": "http://minio:9000"}, "minio:9000", "/pictures/a.jpg"),
+        (
+            {"SPOTON_S3_ENDPOINT": "https://oss.example", "SPOTON_S3_ADDRESSING": "virtual"},
+            "pictures.oss.example",
+            "/a.jpg",
+        ),
+    ],
+)
+def test_how_a_bucket_is_addressed(load, settings, host, path):
+    entry = picture_storage(load(**S3, **settings))
+    url = urlsplit(S3Storage(**entry["OPTIONS"]).url("a.jpg"))
+    assert (url.netloc, url.path) == (host, path)
+    assert "X-Amz-Expires=300" in url.query
+
+
+def test_secrets_of_the_bucket_are_never_shown(load):
+    settings = load(**S3)
+    assert "nobody" not in f"{settings!r} {settings} {S3Storage(**picture_storage(settings)['OPTIONS'])!r}"
+    message = refused(load, **{**S3, "SPOTON_S3_KEY_ID": ""})
+    assert "SPOTON_S3_SECRET_KEY=(hidden)" in message
+    assert "set both or none" in message
+    message = refused(load, SPOTON_S3_ENDPOINT="http://user:nobody@minio:9000")
+    assert "without user and password" in message
+    assert "nobody" not in message
+
+
 # -- impossible ones -----------------------------------------------------------------------------------------
 
 
@@ -115,6 +162,7 @@ def test_other_programs_settings_are_none_of_our_business(load):
         ("SPOTON_WINDOW_BATCHES", "0"),
         ("SPOTON_QUEUE", "Gpu 0"),
         ("SPOTON_FRAME_TTL_SECONDS", "1e9"),
+        ("SPOTON_S3_ADDRESSING", "dns"),
     ],
 )
 def test_an_impossible_value_is_named_and_shown(load, name, value):

@@ -37,17 +37,24 @@ def stored_frame(frame: BatchFrame, *, width: int, quality: int, jpeg: bytes | N
     return StoredFrame(frame.instant, frame.index, frame.captured_at, w, h, jpeg)
 
 
-def decode_frame(task_id: str, camera: str, instant: int) -> StoredFrame | None:
-    """A recorded task's frame at full size, put into the frame store; None when there is none."""
+def frame_at(task_id: str, camera: str, instant: int) -> StoredFrame | None:
+    """A task's frame from the frame store, else decoded and not kept there; None when there is none."""
+    return decode_frame(task_id, camera, instant, keep=False)
+
+
+def decode_frame(task_id: str, camera: str, instant: int, *, keep: bool = True) -> StoredFrame | None:
+    """A recorded task's frame at full size, put into the frame store if wanted; None when there is none."""
     from tracking import frames
 
     # somebody else's wish may have been met while this one waited
     kept = frames.get(task_id=task_id, camera=camera, instant=instant)
-    return kept or next(iter(decode_frames(task_id, camera, [instant])), None)
+    return kept or next(iter(decode_frames(task_id, camera, [instant], keep=keep)), None)
 
 
-def decode_frames(task_id: str, camera: str, instants: Sequence[int]) -> list[StoredFrame]:
-    """A recorded task's frames at full size, put into the frame store; those that there are."""
+def decode_frames(
+    task_id: str, camera: str, instants: Sequence[int], *, keep: bool = True
+) -> list[StoredFrame]:
+    """A recorded task's frames at full size, those that there are, put into the frame store if wanted."""
     from tracking import frames
     from tracking.models import ProcessingTask
     from tracking.planning import batch_message
@@ -64,7 +71,8 @@ def decode_frames(task_id: str, camera: str, instants: Sequence[int]) -> list[St
                 captured_s = segment["started_at"] + found.time_s
                 frame = BatchFrame(segment["instants"][nth], found.index, captured_s, found.image)
                 kept = stored_frame(frame, width=FULL_WIDTH, quality=FULL_QUALITY)
-                frames.put(task_id=task_id, camera=camera, frame=kept)
+                if keep:
+                    frames.put(task_id=task_id, camera=camera, frame=kept)
                 decoded.append(kept)
         except EngineError as error:
             log.warning("instants from %d of camera %s: %s", instants[0], camera, error)

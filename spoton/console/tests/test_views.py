@@ -28,6 +28,12 @@ def test_the_page_allows_nothing_but_our_own_files(response) -> None:
     assert policy["frame-ancestors"] == "'none'"
 
 
+def test_pictures_may_come_from_the_bucket(client: Client, picture_storage, settings) -> None:
+    allowed = re.search(r"img-src ([^;]*);", client.get("/")["Content-Security-Policy"])[1]
+
+    assert allowed.split()[3:] == ([settings.ENV.s3_endpoint] if picture_storage == "s3" else [])
+
+
 def test_the_page_has_nothing_inline(response) -> None:
     html = response.content.decode()
 

@@ -10,12 +10,15 @@ import pytest
 
 from environments.models import Recording
 from environments.services import recording_register
-from tracking import frames, schedule
-from tracking.models import Batch, Detection, ProcessingTask, Trajectory
+from tracking import frames, media, schedule
+from tracking.models import Batch, Detection, ProcessingTask, StoredCrop, Trajectory
 from tracking.queues import lists_of
 from tracking.redis import redis_client
+from tracking.rendering import Look
 from tracking.services import task_start
+from tracking.stored_pictures import crops_later
 from tracking.tests.factories import START, prepared
+from tracking.tests.people import Walk, who, write
 from workers.edge.media import decode_frame, probe
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +146,31 @@ def test_somebody_waits_for_a_frame(task, workers):
     workers.run_until(lambda: bool(got), within_s=10)
     waiting.join()
     assert (got[0].instant, got[0].width) == (5, 640)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_persons_picture_outlives_the_recording(task, operator, workers):
+    """Asked for when the task has ended, decoded and cut out by the media worker, over the real broker."""
+    write(task, Walk(1, 20, 25), Walk(2, 30, 35, camera="c02"))
+    redis_client().flushall()
+    crops_later(task)
+    workers.run_until(lambda: StoredCrop.objects.count() == 2, within_s=10)
+    assert not frames.get(task_id=task.pk, camera="c01", instant=20), "others' frames are not pushed out"
+    for entry in task.plan["cameras"]:
+        entry["segments"][0]["uri"] = "/gone.mp4"
+    task.save()
+    got = []
+    person = who(task, 2)
+    waiting = threading.Thread(
+        target=lambda: got.append(media.person_picture(person=person, camera=None, at=None, look=Look())),
+        daemon=True,
+    )
+    waiting.start()
+    workers.run_until(lambda: bool(got), within_s=10)
+    assert cv2.imdecode(np.frombuffer(got[0].data, np.uint8), 1).shape[:2] == (
+        pytest.approx(99, abs=2),
+        pytest.approx(50, abs=2),
+    )
 
 
 # -- the whole way, in one process ---------------------------------------------------------------------------
