@@ -83,7 +83,7 @@ class PreferencesChangeSerializer(KnownFieldsSerializer):
     default_environment = serializers.SlugField(
         required=False, allow_null=True, help_text="One that the caller may see."
     )
-    overlay = OverlayField(required=False, help_text="For example boxes, labels, trails_s, blur_others.")
+    overlay = OverlayField(required=False, help_text="For example boxes, labels, trails_seconds, blur.")
     layout = JsonObjectField(most_bytes=MOST_LAYOUT_BYTES, required=False, help_text="At most 16 kB.")
 
 

@@ -12,7 +12,7 @@ from environments.preferences import preferences_of, preferences_set
 
 _VALUE = {
     "default_environment": "campus",
-    "overlay": {"boxes": True, "labels": True, "trails_s": 5, "blur_others": False},
+    "overlay": {"boxes": True, "labels": True, "trails_seconds": 5, "blur": "nobody"},
     "layout": {"panes": ["map", "cameras"], "theme": "dark"},
 }
 _EXAMPLES = [

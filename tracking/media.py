@@ -12,6 +12,7 @@ import numpy as np
 from tracking import picture_files
 from tracking.crops import CROP_QUALITY, cut_out
 from tracking.errors import FrameNotAvailableError, MediaTimeoutError
+from tracking.focus import focus_get
 from tracking.identity import current_ids
 from tracking.messages import isoformat
 from tracking.models import Batch, Detection, Person, ProcessingTask, StoredCrop
@@ -44,9 +45,12 @@ def instant_of(task: ProcessingTask, at: datetime | None) -> int:
     return instant
 
 
-def focused(person_id: UUID | None) -> UUID | None:
-    """Who a person is by now: an id that was merged away goes on working."""
-    return None if person_id is None else current_ids([person_id])[person_id]
+def focused(task: ProcessingTask, person_id: UUID | None) -> UUID | None:
+    """Who is highlighted: the person asked for, or the task's focus. An id that was merged away goes on working."""
+    if person_id is not None:
+        return current_ids([person_id])[person_id]
+    focus = focus_get(task)
+    return UUID(focus.person_id) if focus else None
 
 
 def person_picture(*, person: Person, camera: str | None, at: datetime | None, look: Look) -> Rendered:

@@ -104,7 +104,7 @@ class FrameView(PictureView):
             camera=camera_id,
             instant=media.instant_of(task, options.get("t")),
             look=query.look(style),
-            focus=media.focused(options.get("focus")),
+            focus=media.focused(task, options.get("focus")),
         )
         age = RAW_MAX_AGE_S if self.raw else DRAWN_MAX_AGE_S
         return picture_response(request, picture, max_age_s=age if "t" in options else None)
@@ -136,7 +136,7 @@ class CompositionView(PictureView):
             layout=options["layout"],
             main=options.get("main"),
             look=query.look(style_for(user=request.user, task=task)),
-            focus=media.focused(options.get("focus")),
+            focus=media.focused(task, options.get("focus")),
         )
         return picture_response(request, picture, max_age_s=DRAWN_MAX_AGE_S if "t" in options else None)
 

@@ -186,7 +186,7 @@ class Stream:
         except DomainError:
             return False
         style = style_for(user=user, task=self.task) if self.overlay else None
-        self.focused = media.focused(self.focus)
+        self.focused = media.focused(self.task, self.focus)
         self.look = Look(style=style, width=self.width, quality=self.quality)
         return self.task.is_active or self.clock is not None
 

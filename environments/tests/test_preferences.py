@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 PATH = "/api/v1/preferences"
 ALL = {
     "default_environment": "yard",
-    "overlay": {"boxes": True, "trails_s": 2.5, "colour": "#ff0000"},
+    "overlay": {"boxes": True, "trails_seconds": 2.5, "colour": "#ff0000"},
     "layout": {"panes": ["map", {"camera": "c01"}]},
 }
 
