@@ -18,10 +18,11 @@ from django.conf import settings
 from spoton.services import processes
 from spoton.services.embedded import EmbeddedServices
 from spoton.services.logs import LogForwarder
-from spoton.services.supervisor import Supervisor
+from spoton.services.supervisor import ChildSpec, Supervisor
 from workers.types import EngineError
 
 START_SECONDS = 120
+WEB_PORT = 8700
 
 
 class Instance:
@@ -69,8 +70,13 @@ class Instance:
     def workers(self, count: int) -> Iterator[None]:
         """All workers, `count` of them for perception on the CPU."""
         specs = [*processes.workers(self._env, cpu_workers=count), processes.beat(self._env)]
-        with (self._folder / "workers.out").open("w") as quiet:
-            logs = LogForwarder(quiet, self._folder / "workers.log")
+        with self._supervised(specs, "workers"):
+            yield
+
+    @contextlib.contextmanager
+    def _supervised(self, specs: list[ChildSpec], name: str) -> Iterator[None]:
+        with (self._folder / f"{name}.out").open("w") as quiet:
+            logs = LogForwarder(quiet, self._folder / f"{name}.log")
             supervisor = Supervisor(specs, logs, cwd=settings.BASE_DIR, tick=self._services.restart_dead)
             supervisor.start()
             try:
@@ -79,6 +85,25 @@ class Instance:
             finally:
                 supervisor.stop()
                 logs.close()
+
+    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Begin a step of a benchmark; it goes on beside what the caller does."""
+        command = [sys.executable, str(processes.MANAGE_PY), "benchmark_step", name, *arguments]
+        return subprocess.Popen(command, env=self._env, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def web(self) -> Iterator[str]:
+        """A web server; its address. Its process is `web_pid`."""
+        port = processes.free_port("127.0.0.1", WEB_PORT)
+        spec = processes.web("127.0.0.1", port, self._env)
+        with self._supervised([spec], "web"):
+            command = " ".join(spec.argv[1:])
+            self.web_pid = next(
+                child.pid
+                for child in psutil.Process().children(recursive=True)
+                if command in " ".join(child.cmdline())
+            )
+            yield f"http://127.0.0.1:{port}"
 
     def processor_seconds(self) -> float:
         """Processor time that everything here has used so far, without what this process has."""

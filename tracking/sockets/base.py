@@ -23,8 +23,9 @@ from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
-# whether the user may still listen is asked again at most this often, and at once when a notice says so
-RECHECK_EVERY_S = 5.0
+# whether the user may still listen is asked at once when a notice says that something changed (signing out, roles,
+# deactivation), and in any case this often
+RECHECK_EVERY_S = 15.0
 # a reader who takes nothing for this long while something waits for them is sent away
 PATIENCE_S = 20.0
 FAREWELL_S = 1.0

@@ -10,6 +10,7 @@ from spoton.benchmark.live import live
 from spoton.benchmark.pacing import pacing
 from spoton.benchmark.pictures import pictures
 from spoton.benchmark.recording import recording
+from spoton.benchmark.sockets import sockets
 from workers.benchmark.command import BENCHMARKS, Options, add_arguments, run
 from workers.benchmark.report import write_json
 from workers.types import EngineError
@@ -18,6 +19,7 @@ PRODUCT = {
     "live": lambda options: live(seconds=20.0 if options.quick else 600.0),
     "recording": lambda options: recording((10, 100) if options.quick else (10, 100, 1000)),
     "pictures": lambda options: pictures(10 if options.quick else 60),
+    "sockets": lambda options: sockets(4.0 if options.quick else 30.0),
     "pacing": lambda options: pacing(seconds=8.0, repeats=1) if options.quick else pacing(),
 }
 ALL = {**BENCHMARKS, **PRODUCT}

@@ -6,7 +6,7 @@ from functools import partial
 
 from django.core.management import BaseCommand, CommandError
 
-from spoton.benchmark import pacing, pictures, recording
+from spoton.benchmark import pacing, pictures, recording, sockets
 from workers.types import EngineError
 
 
@@ -15,11 +15,14 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("step", choices=(*pacing.STEPS, "recording", "pictures"))
+        parser.add_argument(
+            "step", choices=(*pacing.STEPS, "recording", "pictures", "sockets-prepare", "sockets-publish")
+        )
         parser.add_argument("--seconds", type=float, default=30.0)
         parser.add_argument("--detector", default="motion")
         parser.add_argument("--instants", type=int, nargs="+", default=[10, 100, 1000])
         parser.add_argument("--count", type=int, default=60)
+        parser.add_argument("--task", default="")
 
     def handle(self, *, step: str, **options: object) -> None:
         steps = {
@@ -29,6 +32,8 @@ class Command(BaseCommand):
             },
             "recording": partial(recording.rows, options["instants"]),
             "pictures": partial(pictures.rows, options["count"]),
+            "sockets-prepare": sockets.prepare,
+            "sockets-publish": partial(sockets.publish, options["task"], options["seconds"]),
         }
         try:
             result = steps[step]()
