@@ -246,7 +246,7 @@ def test_whoever_decides_at_the_same_moment_takes_the_picture_along(walked):
         Detection.objects.filter(track_id=2).update(person=one, origin_id=two.pk)
         thread = threading.Thread(target=work)
         thread.start()
-        while not waiting_for_a_lock():
+        while thread.is_alive() and not waiting_for_a_lock():
             time.sleep(0.01)
     thread.join(timeout=20)
     assert (stored, shown(one), shown(two)) == ([1], [35], [])

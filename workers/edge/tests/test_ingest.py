@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tracking import frames, schedule, selectors
-from tracking.models import Batch, Detection, Position, ProcessingTask, Trajectory
+from tracking import frames, picture_files, schedule, selectors
+from tracking.models import Batch, Detection, Position, ProcessingTask, StoredCrop, Trajectory
 from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
 
@@ -45,6 +45,12 @@ def test_live_cameras_become_people_on_the_map(ingesting, workers, operator, squ
     stored = frames.get(task_id=task.pk, camera=last.camera.slug, instant=last.instant)
     assert (stored.width, stored.height) == (640, 360)
     assert abs(stored.captured_at - last.captured_at.timestamp()) < 1e-3, "the picture belongs to the row"
+    workers.run_until(lambda: StoredCrop.objects.filter(task=task).exists())
+    crop = StoredCrop.objects.filter(task=task).first()
+    assert detections.filter(
+        captured_at=crop.captured_at, track_id=crop.track_id, person=crop.person_id
+    ).exists()
+    assert picture_files.read(crop.file)[:2] == b"\xff\xd8", "a JPEG that stays when the frame is gone"
 
     task_stop(user=operator, task=task)
     workers.run_waiting()
