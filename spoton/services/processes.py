@@ -46,7 +46,7 @@ def web(host: str, port: int, env: Mapping[str, str], *, allowed_host: str = "lo
     argv = [sys.executable, "-m", "uvicorn", "spoton.asgi:application", "--host", host, "--port", str(port)]
     argv += ["--log-level", "warning", "--no-access-log", "--no-server-header", "--lifespan", "off"]
     # sends wait for slow readers here, and messages are compressed for those who can (permessage-deflate)
-    argv += ["--ws", "websockets-sansio", "--ws-max-size", str(MOST_SOCKET_BYTES)]
+    argv += ["--ws", "spoton.socket_protocol:SocketProtocol", "--ws-max-size", str(MOST_SOCKET_BYTES)]
     argv += ["--timeout-graceful-shutdown", "3"]
     return ChildSpec(
         "web",

@@ -168,7 +168,7 @@ class TrackingSocket(TaskSocket):
         key = (view, base["global_frame_index"])
         changes = instant.form(key, lambda: delta(base, instant.payload(view)))
         # viewers number for themselves; what changed is the same for all
-        return f'{changes[:-1]},"base_seq":{self.acknowledged}}}'
+        return f'{{"base_seq":{self.acknowledged},{changes[1:]}'
 
     def _remember(self, payload: dict[str, Any]) -> None:
         """What is sent under the present `seq`: later deltas may build on it."""
