@@ -19,6 +19,7 @@ from tracking.models import Detection, Person, Position, ProcessingTask
 from tracking.planning import instant_time
 from tracking.publish import encoded
 from tracking.redis import redis_client
+from tracking.reel import reel
 
 # merges and splits of persons show in playback after this long at most
 KEPT_SECONDS = 20
@@ -35,9 +36,12 @@ def replayed_texts(*, task: ProcessingTask, block: int) -> list[str]:
     kept = redis_client().get(key)
     if kept:
         return msgpack.unpackb(kept)
-    size = block_size(task)
-    texts = encoded(replayed_updates(task=task, first=block * size, end=(block + 1) * size))
-    redis_client().set(key, msgpack.packb(texts), ex=KEPT_SECONDS)
+    size, runs = block_size(task), reel(task).runs
+    first, end = block * size, (block + 1) * size
+    texts = encoded(replayed_updates(task=task, first=first, end=end))
+    if runs and end <= runs[-1][1]:
+        # else it is still being filled
+        redis_client().set(key, msgpack.packb(texts), ex=KEPT_SECONDS)
     return texts
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tracking import playback
 from tracking.models import Batch, ProcessingTask
 from tracking.playback import Clock, playback_pause, playback_play, playback_seek, playback_state
+from tracking.redis import redis_client
 from tracking.reel import Reel, reel
-from tracking.replay import replayed_updates
+from tracking.replay import replayed_texts, replayed_updates
 from tracking.services import task_stop
 from tracking.tests.factories import START
 from tracking.tests.socket_client import closed_with, commit, message, socket
@@ -181,6 +182,16 @@ async def test_what_is_played_is_what_was_published(task, viewer):
     replayed = await sync_to_async(replayed_updates)(task=task, first=0, end=10)
     for before, now in zip(published, replayed, strict=True):
         assert {**before, "timestamp_processed_utc": ""} == {**now, "timestamp_processed_utc": ""}
+
+
+@pytest.mark.django_db
+def test_a_second_that_is_still_being_processed_is_read_again(running):
+    """Two of ten batches are done: what comes after them is nothing yet, and must not stay so."""
+    whole, open_end = f"spoton:replay:{running.pk}:1", f"spoton:replay:{running.pk}:2"
+    replayed_texts(task=running, block=1)
+    replayed_texts(task=running, block=2)
+    assert redis_client().exists(whole)
+    assert not redis_client().exists(open_end)
 
 
 seek, play = sync_to_async(playback_seek), sync_to_async(playback_play)
