@@ -78,7 +78,7 @@ class Socket(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The socket's whole life. One whose viewer takes nothing ends here: a close message would not leave either."""
-        self._gone = asyncio.Event()
+        self._gone, self._ready = asyncio.Event(), asyncio.Event()
         life = asyncio.ensure_future(super().__call__(scope, receive, send))
         gone = asyncio.ensure_future(self._gone.wait())
         try:
@@ -115,6 +115,7 @@ class Socket(AsyncWebsocketConsumer):
         async with following(self.group(), mailbox) as self.feed, following(ACCESS_GROUP, mailbox):
             self.mailbox = mailbox
             await self.opened()
+            self._ready.set()
             async with self.beside():
                 while not self._closed:
                     await self._handle(await mailbox.take())
@@ -134,7 +135,7 @@ class Socket(AsyncWebsocketConsumer):
             await self.turn_away()
         except OSError:
             # the viewer has gone
-            self._closed = True
+            self._over()
         except Exception:
             log.exception("%s broke off for one viewer", self.scope.get("path", "a socket"))
             await self.refuse("internal_error", "Something went wrong here; connect again.", Close.BROKEN)
@@ -186,6 +187,10 @@ class Socket(AsyncWebsocketConsumer):
     # -- requests ------------------------------------------------------------------------------------------------
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        # what is asked for before the snapshot is answered after it
+        await self._ready.wait()
+        if self._closed:
+            return
         try:
             if self._flooded():
                 await self._answer_flood()
@@ -201,7 +206,7 @@ class Socket(AsyncWebsocketConsumer):
         except STORES_AWAY:
             await self.turn_away()
         except OSError:
-            self._closed = True
+            self._over()
 
     async def _answer(self, text: str | None) -> None:
         if text is None or len(text) > MOST_BYTES:
@@ -279,8 +284,13 @@ class Socket(AsyncWebsocketConsumer):
     async def end(self, close_code: int) -> None:
         """Close the socket; nothing is sent after it."""
         if not self._closed:
-            self._closed = True
+            self._over()
             await self.close(code=close_code)
+
+    def _over(self) -> None:
+        """Nothing is sent or answered any more."""
+        self._closed = True
+        self._ready.set()
 
     async def turn_away(self) -> None:
         """The database or Redis is away: whoever watches may come back in a moment."""
@@ -301,7 +311,7 @@ class Socket(AsyncWebsocketConsumer):
             async with asyncio.timeout(FAREWELL_S):
                 await self.refuse("too_slow", str(error), Close.TOO_SLOW)
                 return
-        self._closed = True
+        self._over()
         self._gone.set()
 
 

@@ -266,6 +266,18 @@ async def test_a_reader_who_takes_nothing_is_let_go_and_disturbs_nobody(task, vi
         await asyncio.wait_for(asyncio.wait([slow.future]), 5)
 
 
+@pytest.mark.parametrize("kind", ["tracking", "frames", "focus"])
+async def test_what_is_asked_for_at_once_is_answered_after_the_snapshot(task, operator, kind):
+    """A client need not wait for the first message before it sends its own."""
+    async with socket(kind, task.pk, operator) as viewing:
+        for kind_of_request in ("subscribe", "ack", "ping"):
+            await viewing.send_json_to({"type": kind_of_request, "seq": 0})
+        first = await message(viewing)
+        assert first["type"] in ("task_status", "subscribed", "focus_update")
+        while (answer := await message(viewing))["type"] != "pong":
+            assert answer["type"] in ("subscribed", "error")
+
+
 # -- anything at all -----------------------------------------------------------------------------------------
 
 words = st.sampled_from(["subscribe", "ack", "ping", "resync", "set_focus", "clear_focus", "nonsense"])
