@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-import cv2
 import numpy as np
 from django.db.models import Count, Max
 
 from analytics.dwell import here_since
-from environments.geometry import polygon_area_m2
+from environments.geometry import inside, polygon_area_m2
 from environments.models import Environment, Zone
 from environments.selectors import zones_of
 from tracking.messages import isoformat
@@ -19,15 +18,6 @@ from tracking.models import Detection, Position, ProcessingTask
 
 # positions this close to the newest one count as now (s)
 NOW_SECONDS = 1.0
-
-
-def inside(polygon_m: list[list[float]], positions_m: np.ndarray) -> np.ndarray:
-    """(n,) bool: which of (n, 2) map positions lie in the polygon or on its edge (metres)."""
-    polygon = np.asarray(polygon_m, float)
-    # OpenCV thinks in single precision: national grids would lose their centimetres
-    origin = polygon[0]
-    shape, points = (polygon - origin).astype(np.float32), (positions_m - origin).tolist()
-    return np.array([cv2.pointPolygonTest(shape, (x, y), False) >= 0 for x, y in points], bool)
 
 
 def live_metrics(environment: Environment) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 MAX_POLYGON_POINTS = 200  # drawn by hand: more is a mistake, or an attack on the quadratic check below
 MIN_AREA_M2 = 0.01  # a 10 cm square: smaller cannot hold a foot
+ON_EDGE_M = 1e-6  # floating point does not put a point exactly on a slanted side
 
 
 def polygon_problem(polygon: Any) -> str | None:
@@ -56,6 +57,24 @@ def polygon_label_m(polygon: Sequence[Sequence[float]]) -> tuple[float, float]:
     x = sum((a[0] + b[0]) * (a[0] * b[1] - b[0] * a[1]) for a, b in _edges(polygon)) / (3 * twice_area)
     y = sum((a[1] + b[1]) * (a[0] * b[1] - b[0] * a[1]) for a, b in _edges(polygon)) / (3 * twice_area)
     return x, y
+
+
+def inside(polygon: Sequence[Sequence[float]], positions_m: Any) -> np.ndarray:
+    """(n,) bool: which of (n, 2) map positions lie in the polygon or on its edge; those that are not finite do not.
+
+    Counts the sides that a ray to the right crosses, for all positions at once.
+    """
+    corners = np.asarray(polygon, float)
+    # from the first corner on: national grids would lose their micrometres
+    x, y = (np.asarray(positions_m, float).reshape(-1, 2) - corners[0]).T
+    within, on_edge = np.zeros(len(x), bool), np.zeros(len(x), bool)
+    for (ax, ay), (bx, by) in _edges((corners - corners[0]).tolist()):
+        dx, dy = bx - ax, by - ay
+        turn, along = dx * (y - ay) - dy * (x - ax), dx * (x - ax) + dy * (y - ay)
+        within ^= ((ay > y) != (by > y)) & ((turn > 0) == (dy > 0))
+        length = math.hypot(dx, dy)
+        on_edge |= (np.abs(turn) <= ON_EDGE_M * length) & (along >= 0) & (along <= length**2)
+    return (within | on_edge) & np.isfinite(x) & np.isfinite(y)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from rest_framework.test import APIClient
 
-from analytics.occupancy import inside, live_metrics
+from analytics.occupancy import live_metrics
 from tracking.commit import commit_ready_batches
 from tracking.record import record_tracks
 from tracking.services import task_start, task_stop
@@ -24,45 +23,6 @@ def commit(task, *numbers):
 
 def zones(metrics: dict) -> dict[str, int]:
     return {zone["slug"]: zone["persons"] for zone in metrics["zone_occupancy"]}
-
-
-# -- in a zone -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("position", "expected"),
-    [
-        ((1, 1), True),
-        ((3, 3), False),
-        ((0, 0), True),
-        ((2, 2), True),
-        ((0, 2), True),
-        ((4, 1), True),
-        ((4.001, 1), False),
-        ((-0.001, 1), False),
-        ((2.5, 2.5), False),
-        ((np.nan, 1), False),
-        ((1e9, 1e9), False),
-    ],
-)
-def test_inside_an_l_shaped_zone(position, expected):
-    corners = [[0, 0], [4, 0], [4, 2], [2, 2], [2, 4], [0, 4]]
-    for polygon in (corners, corners[::-1]):
-        assert inside(polygon, np.array([position])).tolist() == [expected]
-
-
-def test_many_positions_at_once():
-    square = [[0, 0], [1, 0], [1, 1], [0, 1]]
-    assert inside(square, np.array([[0.5, 0.5], [2, 2], [1, 1]])).tolist() == [True, False, True]
-    assert inside(square, np.empty((0, 2))).tolist() == []
-
-
-def test_large_coordinates_keep_their_centimetres():
-    """National grids count in hundreds of kilometres."""
-    x, y = 2_683_000.0, 1_247_000.0
-    square = [[x, y], [x + 4, y], [x + 4, y + 4], [x, y + 4]]
-    positions = np.array([[x + 3.9, y + 1], [x + 4.1, y + 1]])
-    assert inside(square, positions).tolist() == [True, False]
 
 
 # -- counts --------------------------------------------------------------------------------------------------

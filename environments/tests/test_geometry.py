@@ -8,6 +8,7 @@ import pytest
 from environments.geometry import (
     FloorPlanFrame,
     clip_to_rectangle,
+    inside,
     polygon_area_m2,
     polygon_label_m,
     polygon_problem,
@@ -79,3 +80,47 @@ def test_clipping_keeps_the_part_inside():
     assert polygon_area_m2(clipped.tolist()) == pytest.approx(4)
     assert len(clip_to_rectangle([[5, 5], [6, 5], [6, 6]], (0, 0), (2, 2))) == 0
     assert len(clip_to_rectangle([], (0, 0), (2, 2))) == 0
+
+
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [
+        ((1, 1), True),
+        ((3, 3), False),
+        ((0, 0), True),
+        ((2, 2), True),
+        ((0, 2), True),
+        ((4, 1), True),
+        ((4.001, 1), False),
+        ((-0.001, 1), False),
+        ((2.5, 2.5), False),
+        ((np.nan, 1), False),
+        ((1e9, 1e9), False),
+    ],
+)
+def test_inside_an_l_shaped_zone(position, expected):
+    corners = [[0, 0], [4, 0], [4, 2], [2, 2], [2, 4], [0, 4]]
+    for polygon in (corners, corners[::-1]):
+        assert inside(polygon, np.array([position])).tolist() == [expected]
+
+
+def test_many_positions_at_once():
+    square = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    assert inside(square, np.array([[0.5, 0.5], [2, 2], [1, 1]])).tolist() == [True, False, True]
+    assert inside(square, np.empty((0, 2))).tolist() == []
+
+
+def test_large_coordinates_keep_their_centimetres():
+    """National grids count in hundreds of kilometres."""
+    x, y = 2_683_000.0, 1_247_000.0
+    square = [[x, y], [x + 4, y], [x + 4, y + 4], [x, y + 4]]
+    positions = np.array([[x + 3.9, y + 1], [x + 4.1, y + 1]])
+    assert inside(square, positions).tolist() == [True, False]
+
+
+def test_positions_on_a_slanted_side_of_a_large_map_are_inside():
+    x, y = 2_683_000.0, 1_247_000.0
+    triangle = [[x, y], [x + 3, y + 1], [x, y + 2]]
+    on_sides = [[x + 3 * share, y + share] for share in np.linspace(0, 1, 7)]
+    assert inside(triangle, on_sides).all()
+    assert not inside(triangle, np.array(on_sides) + [1e-3, 0]).any()
