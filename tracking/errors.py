@@ -41,6 +41,13 @@ class MediaTimeoutError(DomainError):
     status = 503
 
 
+class EmbedderNotAvailableError(DomainError):
+    """The workers cannot run the network that described the environment's persons."""
+
+    code = "embedder_not_available"
+    status = 503
+
+
 class PersonsOverlapError(ConflictError):
     """They were at two places at once, so they are two."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Exists, F, FloatField, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, FloatField, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 from pgvector.django import CosineDistance
 
@@ -18,10 +18,11 @@ from tracking.models import Appearance, Detection, Person, ProcessingTask
 
 @dataclass(frozen=True)
 class Alike:
-    """A person and how alike they look: cosine similarity, at most 1."""
+    """A person and how alike they look: cosine similarity, at most 1, of what `embedder` made of both."""
 
     person: Person
     similarity: float
+    embedder: str
 
 
 def persons_like(
@@ -44,13 +45,26 @@ def persons_like(
         start, end: only persons seen in [start, end); None: at any time.
     """
     looks = _looks(person) if person is not None else [(embedder, vector)]
-    best: dict[Any, float] = {}
+    best: dict[Any, tuple[float, str]] = {}
     for name, look in looks:
         for found, similarity in _alike(environment, person, name, look, start, end, most):
-            best[found] = max(similarity, best.get(found, -1.0))
-    ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:most]
+            best[found] = max((similarity, name), best.get(found, (-1.0, "")))
+    ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))[:most]
     persons = Person.objects.in_bulk([pk for pk, _ in ranked])
-    return [Alike(persons[pk], similarity) for pk, similarity in ranked]
+    return [Alike(persons[pk], *likeness) for pk, likeness in ranked]
+
+
+def usual_embedder(
+    *, environment: Environment, start: datetime | None = None, end: datetime | None = None
+) -> str | None:
+    """Which embedder made most of the environment's appearances, the newest of equals; None: there are none.
+
+    Args:
+        start, end: of persons seen in [start, end).
+    """
+    rows = _seen_between(Appearance.objects.filter(task__environment=environment), start, end)
+    counted = rows.values("embedder").annotate(looks=Count("origin_id"), newest=Max("seen_at"))
+    return counted.order_by("-looks", "-newest").values_list("embedder", flat=True).first()
 
 
 def appearances_forget() -> int:
@@ -84,11 +98,7 @@ def _alike(
     rows = Appearance.objects.filter(task__environment=environment, embedder=embedder)
     if person is not None:
         rows = rows.exclude(person=person)
-    if start is not None or end is not None:
-        seen = Detection.objects.filter(person=OuterRef("person"))
-        seen = seen.filter(captured_at__gte=start) if start else seen
-        seen = seen.filter(captured_at__lt=end) if end else seen
-        rows = rows.filter(Exists(seen))
+    rows = _seen_between(rows, start, end)
     similarity = 1.0 - CosineDistance(F("vector"), list(map(float, look)))
     return (
         rows.values("person_id")
@@ -96,3 +106,13 @@ def _alike(
         .order_by("-similarity")
         .values_list("person_id", "similarity")[:most]
     )
+
+
+def _seen_between(rows: QuerySet, start: datetime | None, end: datetime | None) -> QuerySet:
+    """Of these appearances those of persons who were seen in [start, end)."""
+    if start is None and end is None:
+        return rows
+    seen = Detection.objects.filter(person=OuterRef("person"))
+    seen = seen.filter(captured_at__gte=start) if start else seen
+    seen = seen.filter(captured_at__lt=end) if end else seen
+    return rows.filter(Exists(seen))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 
 from environments.errors import ValidationFailedError
 
@@ -32,6 +33,12 @@ def check_embedder(name: str | None) -> None:
     """As `check_detector`, for embedders."""
     if name is not None:
         _check("embedder", name, EMBEDDERS)
+
+
+def shown_model(spec: str) -> str:
+    """A detector or embedder without the folders of this host: `yolox:/models/x.onnx` becomes `yolox:x.onnx`."""
+    name, colon, path = spec.partition(":")
+    return name + colon + PurePath(path).name
 
 
 def _check(what: str, asked: str, known: Mapping[str, str]) -> None:

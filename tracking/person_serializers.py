@@ -121,25 +121,3 @@ class FeedbackSerializer(serializers.ModelSerializer):
 class FeedbackQuerySerializer(serializers.Serializer):
     environment_id = serializers.SlugField()
     person_id = serializers.UUIDField(required=False)
-
-
-class PersonSearchSerializer(KnownFieldsSerializer):
-    person_id = serializers.UUIDField(
-        help_text="Who the others are compared with. Searching by a picture is to come."
-    )
-    start = serializers.DateTimeField(required=False, help_text="Only persons seen from here on ...")
-    end = serializers.DateTimeField(required=False, help_text="... and before this.")
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=20)
-
-
-class AlikePersonSerializer(serializers.Serializer):
-    global_person_id = serializers.UUIDField()
-    similarity = serializers.FloatField(help_text="Cosine of the appearances, at most 1.")
-    first_detected_time = serializers.DateTimeField()
-    last_seen_time = serializers.DateTimeField()
-
-
-class PersonSearchResultSerializer(serializers.Serializer):
-    global_person_id = serializers.UUIDField(help_text="Whose look it was: who the given person is by now.")
-    merged = serializers.BooleanField(help_text="Whether the given id was merged into that person.")
-    persons = AlikePersonSerializer(many=True)

@@ -1,4 +1,4 @@
-"""Who is who, over REST: merging, splitting, feedback, history and search of persons."""
+"""Who is who, over REST: merging, splitting, feedback and history of persons."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from environments.errors import RangeNotAvailableError
 from environments.selectors import cameras_of, environment_get
 from tracking import selectors
 from tracking.changes import change_undo, person_merge, person_split
 from tracking.feedback import feedback_give
-from tracking.gallery import persons_like
-from tracking.messages import isoformat
 from tracking.models import PersonChange, PersonFeedback
 from tracking.person_serializers import (
     FeedbackGiveSerializer,
@@ -28,8 +25,6 @@ from tracking.person_serializers import (
     FeedbackSerializer,
     PersonChangeSerializer,
     PersonMergeSerializer,
-    PersonSearchResultSerializer,
-    PersonSearchSerializer,
     PersonSplitSerializer,
 )
 
@@ -42,11 +37,6 @@ EXAMPLE_SPLIT = OpenApiExample(
 )
 EXAMPLE_FEEDBACK = OpenApiExample(
     "Not the same", value={"person_id": _PERSON, "candidate_id": _OTHER, "verdict": "down"}, request_only=True
-)
-EXAMPLE_SEARCH = OpenApiExample(
-    "Who looks like this person",
-    value={"person_id": _PERSON, "start": "2026-01-05T00:00:00Z", "end": "2026-01-06T00:00:00Z"},
-    request_only=True,
 )
 
 
@@ -171,40 +161,6 @@ class PersonFeedbackView(ListAPIView):
             (fields["camera"],) = cameras_of(person.environment, [fields.pop("camera_id")])
         feedback = feedback_give(user=user, person=person, **fields)
         return Response(FeedbackSerializer(feedback).data, status=status.HTTP_201_CREATED)
-
-
-class PersonSearchView(APIView):
-    @extend_schema(
-        operation_id="persons_search",
-        request=PersonSearchSerializer,
-        responses=PersonSearchResultSerializer,
-        examples=[EXAMPLE_SEARCH],
-    )
-    def post(self, request: Request) -> Response:
-        """Persons of the same environment who look like a given person, the most alike first."""
-        fields = _valid(PersonSearchSerializer, request)
-        start, end = fields.get("start"), fields.get("end")
-        if start and end and end <= start:
-            raise RangeNotAvailableError("`end` must lie after `start`.")
-        person = selectors.person_get(user=request.user, person_id=fields["person_id"])
-        found = persons_like(
-            environment=person.environment, person=person, start=start, end=end, most=fields["limit"]
-        )
-        return Response(
-            {
-                "global_person_id": str(person.pk),
-                "merged": person.pk != fields["person_id"],
-                "persons": [
-                    {
-                        "global_person_id": str(alike.person.pk),
-                        "similarity": round(alike.similarity, 4),
-                        "first_detected_time": isoformat(alike.person.first_seen_at),
-                        "last_seen_time": isoformat(alike.person.last_seen_at),
-                    }
-                    for alike in found
-                ],
-            }
-        )
 
 
 def _valid(serializer_class: type, request: Request) -> dict[str, Any]:

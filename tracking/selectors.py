@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from tracking.errors import ChangeNotFoundError, PersonNotFoundError, TaskNotFou
 from tracking.identity import current_ids
 from tracking.live import live_counts, live_degradation
 from tracking.messages import isoformat
+from tracking.model_names import shown_model
 from tracking.models import Batch, Detection, Person, PersonChange, PersonFeedback, Position, ProcessingTask
 
 # figures of now (rates, stage times) are taken over this many batches
@@ -199,9 +199,7 @@ def best_detection(*, person: Person, camera: str | None = None, at: Any = None)
 
 
 def _shown(choice: dict[str, Any]) -> dict[str, Any]:
-    """A choice without the folders of this host: `yolox:/models/x.onnx` becomes `yolox:x.onnx`."""
-    name, colon, path = (choice["chosen"] or "").partition(":")
-    return {**choice, "chosen": name + colon + PurePath(path).name if name else None}
+    return {**choice, "chosen": shown_model(choice["chosen"]) if choice["chosen"] else None}
 
 
 def _not_chosen(requested: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from django.urls import path
 from tracking import (
     environment_views,
     media_views,
+    person_search_views,
     person_views,
     playback_views,
     session_views,
@@ -105,5 +106,5 @@ urlpatterns = [
         name="playback-seek",
     ),
     path("tracking/focus/<uuid:task_id>", playback_views.FocusView.as_view(), name="focus"),
-    path("tracking/persons/search", person_views.PersonSearchView.as_view(), name="person-search"),
+    path("tracking/persons/search", person_search_views.PersonSearchView.as_view(), name="person-search"),
 ]

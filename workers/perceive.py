@@ -118,6 +118,14 @@ class Perceiver:
             self._shared_detector(detector, None).detect([image])
         self._embedder(embedder).embed(image, np.array([[10.0, 10.0, 60.0, 160.0]]))
 
+    def embed(self, embedder: str, image: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
+        """(n, d) float32 unit rows for (n, 4) xyxy boxes of a uint8 BGR image.
+
+        Raises:
+            EngineError: the embedder cannot be built.
+        """
+        return self._embedder(embedder).embed(image, boxes_px)
+
     def close(self) -> None:
         self._sources.clear()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, shared_task
@@ -15,7 +15,8 @@ from django.conf import settings
 
 from tracking import frames, observations, schedule, services, tracing
 from tracking.redis import redis_client
-from tracking.stores import STORES_AWAY, waits_out
+from tracking.reloading import models_generation
+from tracking.stores import STORES_AWAY, brief, waits_out
 
 if TYPE_CHECKING:
     from workers.associate import Associator
@@ -179,6 +180,14 @@ def store_crops(task_id: str, refs: list[list[Any]]) -> int | None:
     )
 
 
+@shared_task(name="workers.embed_picture", time_limit=60, soft_time_limit=50)
+def embed_picture(name: str, box_px: list[float], embedder: str) -> None:
+    """Tell somebody who waits how the person in a picture looks."""
+    from workers.edge.media import tell_look
+
+    tell_look(name, box_px, embedder)
+
+
 @shared_task(name="workers.probe_recording", time_limit=1200, soft_time_limit=1180)
 @waits_out
 def probe_recording(recording_id: str) -> None:
@@ -196,9 +205,14 @@ def associator() -> Associator:
     return Associator()
 
 
-@cache
 def perceiver() -> Perceiver:
-    """The one perceiver of this process; its models stay loaded."""
+    """The one perceiver of this process; its models stay loaded until somebody wants them read again."""
+    return perceiver_of(models_generation())
+
+
+@lru_cache(maxsize=1)
+def perceiver_of(generation: bytes) -> Perceiver:
+    """Another generation's is let go with all its models, and those are loaded when they are needed."""
     from workers.edge.live import live_frames
     from workers.perceive import Perceiver
 
@@ -220,6 +234,8 @@ def load_usual_models() -> None:
     try:
         chosen = choose_models(env.detector, env.embedder, models_dir=env.models_dir, device=env.device)
         perceiver().warm(*(choice["chosen"] for choice in chosen))
+    except STORES_AWAY as error:
+        log.warning("the usual models are not loaded ahead: %s", brief(error))
     except EngineError as error:
         # tasks that name others may still run here; those that do not are told
         log.warning("the usual models cannot be loaded: %s", error)

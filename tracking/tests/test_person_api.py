@@ -198,6 +198,7 @@ def test_search_by_person(three, api_of, viewer):
     assert data["persons"][0] == {
         "global_person_id": str(two.pk),
         "similarity": 0.995,
+        "embedder": "descriptor",
         "first_detected_time": "2026-05-04T08:00:01.000Z",
         "last_seen_time": "2026-05-04T08:00:01.900Z",
     }

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
+
 from workers.batch_work import BatchFrame
 from workers.perceive import encode_jpeg, frames_at
 from workers.sources import Source, open_source
@@ -77,6 +80,23 @@ def decode_frames(
         except EngineError as error:
             log.warning("instants from %d of camera %s: %s", instants[0], camera, error)
     return decoded
+
+
+def tell_look(name: str, box_px: list[float], embedder: str) -> None:
+    """Embed the person in a picture that somebody waits for, and answer."""
+    from tracking import looks
+    from workers.tasks import perceiver
+
+    data = looks.picture_take(name)
+    if data is None:
+        return
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        (vector,) = perceiver().embed(embedder, image, np.array([box_px]))
+    except EngineError as error:
+        log.warning("a picture cannot be described by %s: %s", embedder, error)
+        vector = None
+    looks.look_reply(name=name, vector=vector)
 
 
 def probe(recording_id: str) -> None:

@@ -34,9 +34,9 @@ def _clean(settings: Any, tmp_path: Path, small_scene: Any) -> Iterator[None]:
     settings.MEDIA_ROOT = tmp_path / "media"
     roots = {"media_roots": (small_scene.folder, tmp_path), "stream_hosts": ("127.0.0.1",)}
     settings.ENV = settings.ENV.model_copy(update=roots)
-    tasks.perceiver.cache_clear()
+    tasks.perceiver_of.cache_clear()
     yield
-    tasks.perceiver.cache_clear()
+    tasks.perceiver_of.cache_clear()
 
 
 @pytest.fixture

@@ -8,18 +8,22 @@ import cv2
 import numpy as np
 import pytest
 
+from environments.errors import DomainError
 from environments.models import Recording
 from environments.services import recording_register
-from tracking import frames, media, schedule
+from tracking import frames, looks, media, schedule
 from tracking.models import Batch, Detection, ProcessingTask, StoredCrop, Trajectory
 from tracking.queues import lists_of
 from tracking.redis import redis_client
+from tracking.reloading import models_reload
 from tracking.rendering import Look
 from tracking.services import task_start
 from tracking.stored_pictures import crops_later
 from tracking.tests.factories import START, prepared
 from tracking.tests.people import Walk, who, write
-from workers.edge.media import decode_frame, probe
+from workers import tasks
+from workers.edge.media import decode_frame, probe, tell_look
+from workers.reid import build_embedder
 
 pytestmark = pytest.mark.django_db
 
@@ -171,6 +175,61 @@ def test_a_persons_picture_outlives_the_recording(task, operator, workers):
         pytest.approx(99, abs=2),
         pytest.approx(50, abs=2),
     )
+
+
+# -- pictures that somebody sends ----------------------------------------------------------------------------
+
+
+def waited_for(workers, call):
+    """What `call` gives, or raises, while the media worker runs."""
+    got = []
+
+    def wait() -> None:
+        try:
+            got.append(call())
+        except DomainError as error:
+            got.append(error)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    workers.run_until(lambda: bool(got), within_s=10)
+    waiting.join()
+    return got[0]
+
+
+def test_a_picture_looks_as_perception_sees_it(square, workers, small_scene):
+    picture = jpeg_of(small_scene, frame=20)
+    box = (100.0, 80.0, 160.0, 260.0)
+    look = waited_for(workers, lambda: looks.look_of(picture=picture, box_px=box, embedder="descriptor"))
+    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    (expected,) = build_embedder("descriptor", models_dir=None).embed(image, np.array([box]))
+    np.testing.assert_array_equal(look, expected)
+
+
+def test_a_worker_without_the_network_says_so(square, workers, small_scene):
+    picture, box = jpeg_of(small_scene, frame=0), (0.0, 0.0, 9.0, 9.0)
+    error = waited_for(workers, lambda: looks.look_of(picture=picture, box_px=box, embedder="onnx:gone.onnx"))
+    assert error.code == "embedder_not_available"
+
+
+def test_a_picture_that_nobody_waits_for_any_more_is_left_alone(square):
+    tell_look("gone", [0, 0, 9, 9], "descriptor")
+    assert redis_client().keys("spoton:look:*") == []
+
+
+def jpeg_of(small_scene, *, frame: int) -> bytes:
+    capture = cv2.VideoCapture(str(small_scene.videos["c01"]))
+    capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
+    return cv2.imencode(".jpg", capture.read()[1])[1].tobytes()
+
+
+def test_models_are_kept_until_they_are_to_be_read_again():
+    before = tasks.perceiver()
+    assert tasks.perceiver() is before
+    models_reload()
+    after = tasks.perceiver()
+    assert after is not before
+    assert tasks.perceiver() is after
 
 
 # -- the whole way, in one process ---------------------------------------------------------------------------
