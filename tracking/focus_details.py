@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from django.db.models import Max, Min
 
+from tracking import movement
 from tracking.messages import isoformat
 from tracking.models import Detection, Person, Position, ProcessingTask
+from tracking.movement import Places
 
 # the last so many places are told; older ones are the person's own history
 MOST_POINTS = 50
@@ -20,8 +21,7 @@ GONE_S = 2.0
 def focus_details(*, task: ProcessingTask, person: Person, until: datetime | None = None) -> dict[str, Any]:
     """The focused person in this task, as far as it is processed, or up to a capture time.
 
-    Speeds and distances are taken between places a second apart, so that the jitter of positions does not count as
-    walking.
+    The way is taken from places a second apart, as that of `tracking.person_details`: jitter does not count as walking.
     """
     rows = Detection.objects.filter(task=task, person=person)
     places = Position.objects.filter(task=task, person=person)
@@ -34,8 +34,11 @@ def focus_details(*, task: ProcessingTask, person: Person, until: datetime | Non
     duration_s = (span["last"] - span["first"]).total_seconds() if latest else 0.0
     step = max(1, round(task.fps))
     walked = places.extra(where=["instant %% %s = 0"], params=[step]).order_by("captured_at")
-    path = np.array(list(walked.values_list("x_m", "y_m")), float).reshape(-1, 2)
-    distance_m = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+    path = [
+        (at.timestamp(), at.timestamp(), x, y, 0.0)
+        for at, x, y in walked.values_list("captured_at", "x_m", "y_m")
+    ]
+    distance_m = movement.distance_m(Places.of(path))
     return {
         "global_id": str(person.pk),
         "first_detected": isoformat(span["first"]) if latest else None,

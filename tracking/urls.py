@@ -5,6 +5,7 @@ from django.urls import path
 from tracking import (
     environment_views,
     media_views,
+    person_details_views,
     person_search_views,
     person_views,
     playback_views,
@@ -72,6 +73,11 @@ urlpatterns = [
     ),
     path("media/crops/<uuid:crop_id>/image", stored_views.CropImageView.as_view(), name="crop-image"),
     path("media/persons/<uuid:person_id>/image", media_views.PersonImageView.as_view(), name="person-image"),
+    path(
+        "tracking/persons/<uuid:person_id>/details",
+        person_details_views.PersonDetailsView.as_view(),
+        name="person-details",
+    ),
     path(
         "tracking/persons/<uuid:person_id>/merge", person_views.PersonMergeView.as_view(), name="person-merge"
     ),
