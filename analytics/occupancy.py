@@ -21,9 +21,15 @@ NOW_SECONDS = 1.0
 
 
 def live_metrics(environment: Environment) -> dict[str, Any] | None:
-    """Counts of the newest instant of the environment's running (or last) task; None when nothing was recorded."""
+    """Counts of the newest instant of one of the environment's tasks; None when nothing was recorded.
+
+    Of several tasks one that runs is taken, of these a live one, of these the newest: sums over tasks would count
+    people of different times, or the same people twice.
+    """
     tasks = ProcessingTask.objects.filter(environment=environment, batches_done__gt=0)
-    task = tasks.filter(status__in=ProcessingTask.ACTIVE).first() or tasks.first()
+    active = tasks.filter(status__in=ProcessingTask.ACTIVE)
+    live = active.filter(mode=ProcessingTask.Mode.LIVE)
+    task = live.first() or active.first() or tasks.first()
     if task is None:
         return None
     last = Detection.objects.filter(task=task).aggregate(last=Max("captured_at"))["last"]

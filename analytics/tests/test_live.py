@@ -55,6 +55,23 @@ def test_a_stay_survives_short_absences_and_ends_with_long_ones(running, yard):
 
 
 @pytest.mark.django_db
+def test_who_is_known_to_be_there_is_not_looked_for_again(running, yard, django_assert_num_queries):
+    person = Person.objects.create(id=uuid.uuid4(), environment=yard, first_seen_at=START, last_seen_at=START)
+    seen(running, yard, person, 0, 20, 40, 60, 130)
+
+    def since(second):
+        found = here_since(task_id=running.pk, persons={person.pk: START + timedelta(seconds=second)})
+        return (found[person.pk] - START).total_seconds()
+
+    with django_assert_num_queries(1):
+        assert since(40) == 0
+    with django_assert_num_queries(0):
+        assert since(60) == 0
+    assert since(130) == 130, "they were away for more than half a minute"
+    assert since(40) == 0, "a task that was looked at earlier in its time"
+
+
+@pytest.mark.django_db
 def test_dwell_and_density_of_a_running_task(running, yard):
     metrics = analytics_update(yard)["live_metrics"]
     # both were there from the first of twenty instants

@@ -99,6 +99,17 @@ def test_a_running_task_counts_more_than_a_later_one_that_ended(yard, task, oper
 
 
 @pytest.mark.django_db
+def test_of_two_that_run_the_live_one_counts(yard, task, operator):
+    """A recording that is processed beside it tells of another time."""
+    commit(task, 0)
+    later = prepared(task_start(user=operator, environment=yard, pacing="max"))
+    commit(later, 0)
+    assert live_metrics(yard)["task_id"] == str(later.pk)
+    type(task).objects.filter(pk=task.pk).update(mode="live", end=None)
+    assert live_metrics(yard)["task_id"] == str(task.pk)
+
+
+@pytest.mark.django_db
 def test_before_anything_was_recorded_there_is_nothing_to_tell(yard, task):
     assert live_metrics(yard) is None
 
