@@ -174,7 +174,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {"HealthEnum": "spoton.system.serializers.HEALTH"},
+    "ENUM_NAME_OVERRIDES": {
+        "HealthEnum": "spoton.system.serializers.HEALTH",
+        "MaintenanceActionEnum": "spoton.system.serializers.ACTION_NAMES",
+        "TaskStatusEnum": "tracking.models.ProcessingTask.Status",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "spoton.api.schema.wrap_in_envelope",

@@ -14,20 +14,24 @@ from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
+_FORGET_ONE = """
+local function forget(all, sizes, key)
+  redis.call('DEL', key)
+  redis.call('ZREM', all, key)
+  local size = redis.call('HGET', sizes, key)
+  if size then
+    redis.call('HDEL', sizes, key)
+    redis.call('HINCRBY', sizes, 'total', -size)
+  end
+end
+"""
 # One call for each entry: keep it, and delete what is too much of its ring or of all. KEYS: entry, its ring, all
 # entries, their sizes. ARGV: data, life in seconds, time of now, most entries of a ring, most bytes of all.
 # In the order in which they came: what somebody asked for long ago is as new as any. Entries whose life is over are
 # gone already; here they are only counted off.
-_PUT = """
-local function forget(key)
-  redis.call('DEL', key)
-  redis.call('ZREM', KEYS[3], key)
-  local size = redis.call('HGET', KEYS[4], key)
-  if size then
-    redis.call('HDEL', KEYS[4], key)
-    redis.call('HINCRBY', KEYS[4], 'total', -size)
-  end
-end
+_PUT = (
+    _FORGET_ONE
+    + """
 local before = redis.call('HGET', KEYS[4], KEYS[1])
 -- first: a full Redis refuses this, but not what follows a write
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
@@ -40,13 +44,19 @@ redis.call('HINCRBY', KEYS[4], 'total', #ARGV[1])
 local surplus = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[4])
 if surplus > 0 then
   local oldest = redis.call('ZPOPMIN', KEYS[2], surplus)
-  for i = 1, #oldest, 2 do forget(oldest[i]) end
+  for i = 1, #oldest, 2 do forget(KEYS[3], KEYS[4], oldest[i]) end
 end
-for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3] - ARGV[2], 'LIMIT', 0, 64)) do forget(key) end
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3] - ARGV[2], 'LIMIT', 0, 64)) do
+  forget(KEYS[3], KEYS[4], key)
+end
 while tonumber(redis.call('HGET', KEYS[4], 'total')) > tonumber(ARGV[5]) and redis.call('ZCARD', KEYS[3]) > 1 do
-  forget(redis.call('ZRANGE', KEYS[3], 0, 0)[1])
+  forget(KEYS[3], KEYS[4], redis.call('ZRANGE', KEYS[3], 0, 0)[1])
 end
 """
+)
+# KEYS: all entries, their sizes, those to forget.
+_FORGET = _FORGET_ONE + "for i = 3, #KEYS do forget(KEYS[1], KEYS[2], KEYS[i]) end"
+FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -84,3 +94,13 @@ class BoundedStore:
     def size_bytes(self) -> int:
         """Memory that they take, without what Redis adds."""
         return int(redis_client().hget(self.sizes_key, "total") or 0)
+
+    def kept(self) -> list[bytes]:
+        """Keys of the entries that are there, or were not long ago."""
+        return redis_client().zrange(self.all_key, 0, -1)
+
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Delete these entries."""
+        for begin in range(0, len(keys), FORGOTTEN_AT_ONCE):
+            some = [self.all_key, self.sizes_key, *keys[begin : begin + FORGOTTEN_AT_ONCE]]
+            redis_client().eval(_FORGET, len(some), *some)

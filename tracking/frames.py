@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,14 @@ def put_all(*, task_id: Any, frames: Sequence[tuple[str, StoredFrame]]) -> None:
 def size_bytes() -> int:
     """Memory that frames take, without what Redis adds."""
     return _STORE.size_bytes()
+
+
+def clear(*, keep: Collection[Any] = ()) -> int:
+    """Forget all frames but those of some tasks; how many."""
+    kept = {str(task_id) for task_id in keep}
+    keys = [key for key in _STORE.kept() if key.decode().split(":")[2] not in kept]
+    _STORE.forget(keys)
+    return len(keys)
 
 
 def get(*, task_id: Any, camera: str, instant: int) -> StoredFrame | None:

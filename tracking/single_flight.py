@@ -68,3 +68,10 @@ def made_once(name: str, make: Callable[[], bytes]) -> bytes:
         except (*STORES_AWAY, ResponseError) as error:
             # Redis is away or full; the lock ends by itself
             log.warning("a lock was not released: %s", brief(error)[-200:])
+
+
+def clear() -> int:
+    """Forget what was made; how many."""
+    keys = _STORE.kept()
+    _STORE.forget(keys)
+    return len(keys)

@@ -2,9 +2,12 @@
 
 from rest_framework import serializers
 
+from spoton.system.maintenance import ACTIONS
+from tracking.person_serializers import KnownFieldsSerializer
 from tracking.serializers import StageSerializer
 
 HEALTH = ("healthy", "degraded", "unhealthy")
+ACTION_NAMES = sorted(ACTIONS)
 
 
 class ComponentSerializer(serializers.Serializer):
@@ -58,3 +61,26 @@ class PerformanceSerializer(serializers.Serializer):
     workers = serializers.DictField(child=serializers.IntegerField(), help_text="Live workers by queue.")
     devices = DeviceSerializer(many=True, help_text="GPUs.")
     cameras = CameraFiguresSerializer(many=True)
+
+
+class MaintenanceSerializer(KnownFieldsSerializer):
+    actions = serializers.ListField(
+        child=serializers.ChoiceField(
+            ACTION_NAMES,
+            error_messages={
+                "invalid_choice": f"There is no action {{input}}. Choose from: {', '.join(ACTION_NAMES)}."
+            },
+        ),
+        min_length=1,
+        max_length=10,
+    )
+
+
+class ActionStateSerializer(serializers.Serializer):
+    action = serializers.ChoiceField(ACTION_NAMES)
+    state = serializers.ChoiceField(["done", "queued"])
+    details = serializers.DictField(help_text="`cleared`: how many of what; `tasks`: what was queued.")
+
+
+class MaintenanceResultSerializer(serializers.Serializer):
+    actions = ActionStateSerializer(many=True)

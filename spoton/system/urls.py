@@ -9,4 +9,5 @@ urlpatterns = [
     path("system/status", views.SystemStatusView.as_view(), name="status"),
     path("system/performance", views.PerformanceView.as_view(), name="performance"),
     path("system/cameras/status", views.CamerasStatusView.as_view(), name="cameras-status"),
+    path("system/maintenance", views.MaintenanceView.as_view(), name="maintenance"),
 ]

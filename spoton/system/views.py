@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -10,7 +11,14 @@ from rest_framework.views import APIView
 from environments.models import Role
 from environments.selectors import environments_with_role
 from spoton.system import selectors
-from spoton.system.serializers import CameraStateSerializer, PerformanceSerializer, SystemStatusSerializer
+from spoton.system.maintenance import maintain
+from spoton.system.serializers import (
+    CameraStateSerializer,
+    MaintenanceResultSerializer,
+    MaintenanceSerializer,
+    PerformanceSerializer,
+    SystemStatusSerializer,
+)
 
 _CAMERA = {
     "environment_id": "campus",
@@ -57,6 +65,26 @@ EXAMPLE_CAMERA = OpenApiExample(
 )
 
 
+EXAMPLE_MAINTENANCE = OpenApiExample(
+    "After weights were replaced", value={"actions": ["reload_models", "clear_caches"]}, request_only=True
+)
+EXAMPLE_MAINTAINED = OpenApiExample(
+    "What became of it",
+    value={
+        "actions": [
+            {"action": "reload_models", "state": "queued", "details": {}},
+            {
+                "action": "clear_caches",
+                "state": "done",
+                "details": {"cleared": {"frames": 212, "pictures": 40, "backgrounds": 4, "moments": 9}},
+            },
+        ]
+    },
+    response_only=True,
+    status_codes=["202"],
+)
+
+
 class SystemStatusView(APIView):
     @extend_schema(operation_id="system_status", responses=SystemStatusSerializer, examples=[EXAMPLE_STATUS])
     def get(self, request: Request) -> Response:
@@ -85,3 +113,18 @@ class CamerasStatusView(APIView):
         """Rate, lag, drops and last frame of every camera of the environments that the caller administers."""
         environments = environments_with_role(user=request.user, role=Role.ADMIN)
         return Response(selectors.cameras_status(environments))
+
+
+class MaintenanceView(APIView):
+    @extend_schema(
+        operation_id="system_maintenance",
+        request=MaintenanceSerializer,
+        responses={202: MaintenanceResultSerializer},
+        examples=[EXAMPLE_MAINTENANCE, EXAMPLE_MAINTAINED],
+    )
+    def post(self, request: Request) -> Response:
+        """Clear caches, forget what is old, have models read again. For administrators of all environments."""
+        serializer = MaintenanceSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        done = maintain(user=request.user, actions=serializer.validated_data["actions"])
+        return Response({"actions": done}, status=status.HTTP_202_ACCEPTED)
