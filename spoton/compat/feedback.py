@@ -10,13 +10,14 @@ from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 
 from environments.errors import ValidationFailedError
+from environments.json_bounds import json_problem
 from environments.selectors import cameras_of, environments_visible_to
-from spoton.compat.answers import body_of
+from spoton.compat.answers import MOST_BODY_BYTES, body_of
 from tracking.errors import PersonNotFoundError
 from tracking.feedback import feedback_give
 from tracking.identity import current_ids
 from tracking.messages import isoformat
-from tracking.models import Detection, PersonFeedback
+from tracking.models import Detection, Person, PersonFeedback
 from tracking.selectors import person_known
 
 _VERDICTS = {"thumbs_up": PersonFeedback.Verdict.UP, "thumbs_down": PersonFeedback.Verdict.DOWN}
@@ -28,6 +29,8 @@ MOST_TEXT = 2000
 
 def give(user: Any, request: HttpRequest) -> dict[str, Any]:
     body = body_of(request)
+    if problem := json_problem(body, most_bytes=MOST_BODY_BYTES):
+        raise ValidationFailedError(problem)
     verdict = _VERDICTS.get(str(body.get("decision")))
     if verdict is None:
         raise ValidationFailedError('`decision` must be "thumbs_up" or "thumbs_down".')
@@ -48,7 +51,7 @@ def give(user: Any, request: HttpRequest) -> dict[str, Any]:
         candidate = _uuid(body["candidate_person_id"], "candidate_person_id")
         said["candidate"] = person_known(user=user, person_id=candidate)
     else:
-        said |= _place(person, str(body.get("camera_id", "")))
+        said |= _place(person, str(body.get("camera_id", "")), _track(body))
     return _item(feedback_give(user=user, person=person, **said))
 
 
@@ -64,14 +67,23 @@ def listed(user: Any, request: HttpRequest) -> dict[str, Any]:
     return {"total": found.count(), "items": [_item(feedback) for feedback in found[offset : offset + limit]]}
 
 
-def _place(person: Any, slug: str) -> dict[str, Any]:
-    """The client names a camera, but not when: where the person was seen there last."""
+def _place(person: Person, slug: str, track_id: int | None) -> dict[str, Any]:
+    """The client names a camera and a track, but not when: where that track of the person was seen last."""
     (camera,) = cameras_of(person.environment, [slug])
     seen = Detection.objects.filter(person=current_ids([person.pk])[person.pk], camera=camera)
-    last = seen.select_related("task").order_by("-captured_at").first()
+    if track_id is not None:
+        seen = seen.filter(track_id=track_id)
+    last = seen.select_related("task").order_by("-task__created_at", "-captured_at").first()
     if last is None:
         raise PersonNotFoundError("This person was never seen by that camera.")
     return {"task": last.task, "camera": camera, "at": last.captured_at}
+
+
+def _track(body: dict[str, Any]) -> int | None:
+    metadata = body.get("metadata")
+    track_id = metadata.get("track_id") if isinstance(metadata, dict) else None
+    known = isinstance(track_id, int) and not isinstance(track_id, bool) and 0 <= track_id < 2**31
+    return track_id if known else None
 
 
 def _item(feedback: PersonFeedback) -> dict[str, Any]:
