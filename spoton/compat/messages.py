@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from spoton.compat.frames import placed
+from spoton.compat.persons import shown_id
 from tracking.models import ProcessingTask
 from tracking.overlay_scene import camera_entry
 
@@ -59,7 +60,7 @@ class Translator:
     def _track(self, camera: str, track: dict[str, Any]) -> dict[str, Any]:
         return {
             "track_id": track["track_id"],
-            "global_id": track["global_id"],
+            "global_id": shown_id(track["global_id"]),
             "detection_id": detection_id(track["track_id"]),
             "bbox_xyxy": placed(track["bbox_xyxy"], self._sizes[camera]),
             "confidence": track["confidence"],
@@ -82,7 +83,7 @@ class Translator:
         if not 0 <= self._instant - before <= self._fps:
             # nobody walked from where they were before a seek to where they are after it
             self._trails = {}
-        here = {person["global_id"]: person["map_coords"] for person in payload["persons"]}
+        here = {shown_id(person["global_id"]): person["map_coords"] for person in payload["persons"]}
         self._trails = {
             person: [*self._trails.get(person, [])[1 - TRAIL_POINTS :], {"x": x, "y": y}]
             for person, (x, y) in here.items()
@@ -111,7 +112,7 @@ def focus_payload(task: ProcessingTask, focus: dict[str, Any]) -> dict[str, Any]
     history = focus["person_details"]["position_history"]
     return {
         "is_active": True,
-        "focused_person_id": focus["focused_person_id"],
+        "focused_person_id": shown_id(focus["focused_person_id"]),
         "person_details": _focus_details(task, history[-1]) if history else None,
     }
 

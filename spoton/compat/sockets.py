@@ -20,6 +20,7 @@ from environments.errors import PermissionDeniedError
 from spoton.compat.access import client_user, enabled
 from spoton.compat.frames import MOST_RATE
 from spoton.compat.messages import Translator, focus_payload
+from spoton.compat.persons import person_called
 from tracking.errors import PersonNotFoundError
 from tracking.focus import focus_clear, focus_entity, focus_set
 from tracking.mjpeg import HASTE
@@ -118,7 +119,7 @@ class ClientFocusSocket(ClientSocket):
         return {"set_focus": self.on_set, "clear_focus": self.on_clear}
 
     async def on_set(self, message: dict[str, Any]) -> None:
-        person_id = await self._person(str(message.get("person_id", "")))
+        person_id = await self._person(str(message.get("person_id", "")).strip())
         await database_sync_to_async(focus_set)(user=self.scope["user"], task=self.task, person_id=person_id)
 
     async def on_clear(self, message: dict[str, Any]) -> None:
@@ -141,13 +142,11 @@ class ClientFocusSocket(ClientSocket):
 
     @database_sync_to_async
     def _person(self, name: str) -> UUID:
-        """A person's id, or `camera:{camera}:{track}` for whom the client knows no id. Raises PersonNotFoundError."""
-        try:
-            return UUID(name)
-        except ValueError:
-            pass
-        parts = name.strip().split(":")
-        if len(parts) == 3 and parts[0] == "camera" and parts[2].isdecimal() and len(parts[2]) < 10:
+        """By id, or `camera:{camera}:{track}` for whom the client knows no id. Raises PersonNotFoundError."""
+        parts = name.split(":")
+        if parts[0] != "camera":
+            return person_called(user=self.scope["user"], name=name).pk
+        if len(parts) == 3 and parts[2].isdecimal() and len(parts[2]) < 10:
             rows = Detection.objects.filter(task=self.task, camera__slug=parts[1], track_id=int(parts[2]))
             last = rows.order_by("-captured_at").first()
             if last is not None:
