@@ -11,6 +11,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from spoton.auth.origin import AllowedOriginMiddleware  # noqa: E402
 from spoton.auth.sockets import TokenAuthMiddleware  # noqa: E402
+from spoton.compat.announcement import announce_at_start  # noqa: E402
 from spoton.routing import websocket_urlpatterns  # noqa: E402
 from spoton.settling import settle  # noqa: E402
 from spoton.system.open_sockets import CountSockets  # noqa: E402
@@ -23,4 +24,5 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+announce_at_start()
 settle()

@@ -240,6 +240,13 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
+if ENV.compat_environments:
+    CELERY_BEAT_SCHEDULE["follow feedback"] = {
+        "task": "spoton.follow_feedback",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    }
+
 # -- logs ----------------------------------------------------------------------------------------------------
 
 LOGGING = {

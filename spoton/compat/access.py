@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import transaction
 
+from environments.errors import PermissionDeniedError
 from environments.models import Environment, Membership, Role
 
 USERNAME = "web-client"
@@ -24,11 +25,20 @@ def client_user() -> Any:
     """The user who stands for everybody who uses the old client.
 
     Nobody can sign in as them. They go through the same checks as everybody else, so an administrator sees what they
-    do, and ends it by taking the environment out of the setting.
+    do, and ends it by taking the environment out of the setting or by making the user inactive.
+
+    Raises:
+        PermissionDeniedError: somebody else has this name.
     """
     user = get_user_model().objects.filter(username=USERNAME).first()
-    if user is None or cache.add("compat-memberships", 1, FRESH_S):
+    named = ",".join(settings.ENV.compat_environments)
+    if user is None or cache.add(f"compat-memberships:{named}", 1, FRESH_S):
         user = _prepared()
+    if user.has_usable_password() or user.is_staff or user.is_superuser:
+        # anonymous requests must never act as a person, nor with more rights than an operator's
+        raise PermissionDeniedError(
+            f"The user {USERNAME} has a password or is staff, so it cannot stand for the old client: rename it."
+        )
     return user
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from environments.errors import DomainError, ValidationFailedError
@@ -18,16 +19,16 @@ from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
-Answer = dict[str, Any] | HttpResponse
+Answer = dict[str, Any] | HttpResponseBase
 MOST_BODY_BYTES = 64 * 1024
 
 
-def route(**methods: Callable[..., Answer]) -> Callable[..., HttpResponse]:
+def route(**methods: Callable[..., Answer]) -> Callable[..., HttpResponseBase]:
     """A view of functions by method; each is given the client's user, the request and the path's parts."""
 
     @csrf_exempt
     @wraps(next(iter(methods.values())))
-    def view(request: HttpRequest, **path: Any) -> HttpResponse:
+    def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
         if not enabled():
             return _error(
                 404, "not_found", "The compatibility module is switched off; see SPOTON_COMPAT_ENVIRONMENTS."
@@ -46,9 +47,8 @@ def route(**methods: Callable[..., Answer]) -> Callable[..., HttpResponse]:
             response = _error(503, "service_unavailable", "The database or Redis is restarting; try again.")
             response["Retry-After"] = str(RETRY_AFTER_SECONDS)
             return response
-        return answer if isinstance(answer, HttpResponse) else JsonResponse(answer)
+        return answer if isinstance(answer, HttpResponseBase) else JsonResponse(answer)
 
-    view.compat_methods = tuple(methods)  # type: ignore[attr-defined]
     return view
 
 

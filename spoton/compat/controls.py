@@ -42,7 +42,8 @@ def resume(user: Any, request: HttpRequest, task_id: UUID) -> dict[str, Any]:
     task = task_get(user=user, task_id=task_id)
     if _has_clock(task):
         playback.playback_play(user=user, task=task)
-    elif task.status == Status.PAUSED:
+    if task.status == Status.PAUSED:
+        # also under a clock, which would else run to the end of what is processed and stay there
         steering.task_resume(user=user, task=task)
     return _state(task)
 

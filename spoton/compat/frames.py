@@ -63,6 +63,8 @@ def stream(user: Any, request: HttpRequest, task_id: Any, camera_id: str) -> Str
     image_width = camera_entry(task, camera_id)["image_size"][0]
     parts = ClientStream(
         user=user,
+        # there is no session that could end; whether the client's user may still see it is asked anyway
+        signed_in=lambda: True,
         task=task,
         camera=camera_id,
         max_rate=MOST_RATE,
@@ -70,6 +72,5 @@ def stream(user: Any, request: HttpRequest, task_id: Any, camera_id: str) -> Str
         width=min(PICTURE_WIDTH, image_width),
         quality=QUALITY,
     ).parts()
-    return StreamingHttpResponse(
-        parts, content_type=mjpeg.CONTENT_TYPE, headers={"Cache-Control": "no-store"}
-    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(parts, content_type=mjpeg.CONTENT_TYPE, headers=headers)

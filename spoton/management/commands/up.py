@@ -11,6 +11,7 @@ from django.core.management import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
+from spoton.compat.announcement import announcement
 from spoton.services import processes, spawn
 from spoton.services.embedded import EmbeddedServices, ServiceError
 from spoton.services.logs import LogForwarder
@@ -191,6 +192,8 @@ class _Run:
         table.add_row("", "Ctrl-C stops everything")
         self.console.print()
         self.console.print(table)
+        if warning := announcement():
+            self.console.print(f"\n  Careful: {warning}", style="bold yellow")
         self.console.print()
 
 
