@@ -6,6 +6,7 @@ from spoton_client import SpotOn
 
 
 def main(spoton: SpotOn, task_id: str) -> None:
+    fps = spoton.processing_tasks_status(task_id)["fps"]
     # whoever watches the task sees the same moment: `playback_follow` lets them go
     spoton.playback_seek(task_id, position=0.5)
     spoton.playback_play(task_id, speed=4)
@@ -17,7 +18,8 @@ def main(spoton: SpotOn, task_id: str) -> None:
                 controls = message.payload["playback_controls"]
                 people = sum(message.payload["frame_data"]["person_count_per_camera"].values())
                 print(f"{controls['position']:.0%} {message.payload['timestamp']}: {people} in view")
-                if controls["state"] == "ended":
+                left_s = (1 - controls["position"]) * controls["duration"]
+                if left_s <= 1 / fps + 1e-3:
                     break
     finally:
         spoton.playback_follow(task_id)

@@ -121,6 +121,8 @@ class Conversation:
             payload = self._full(seq, payload)
             if payload is None or self._seen(payload):
                 return
+        elif kind == "playback_frame":
+            payload = {**payload, "frame_data": self._chosen(payload["frame_data"])}
         yield Message(kind, seq, payload)
 
     def _count(self, seq: int, *, whole: bool) -> None:
@@ -146,12 +148,12 @@ class Conversation:
             payload = applied(base, payload)
         if self.options.get("mode") == "delta" and self._agreed and self._acknowledge(seq):
             self._bases[seq] = payload
-        return payload if self._agreed else self._chosen(payload)
+        return self._chosen(payload)
 
     def _chosen(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """The snapshot comes before the options are known: it holds every camera."""
+        """Before the options are known SpotOn sends every camera."""
         wanted = self.options.get("cameras")
-        if wanted is None:
+        if wanted is None or self._agreed:
             return payload
         cut = {key: {c: v for c, v in payload[key].items() if c in wanted} for key in _BY_CAMERA}
         return {**payload, **cut}

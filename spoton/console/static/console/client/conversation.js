@@ -78,6 +78,8 @@ export class Conversation {
     if (message.type === "tracking_update") {
       payload = this.#full(message.seq, payload, now);
       if (!payload || this.#seen(payload)) return [];
+    } else if (message.type === "playback_frame") {
+      payload = { ...payload, frame_data: this.#chosen(payload.frame_data) };
     }
     return [{ ...message, payload }];
   }
@@ -107,13 +109,13 @@ export class Conversation {
       full = applied(base, payload);
     }
     if (this.options.mode === "delta" && this.agreed && this.#acknowledge(seq, now)) this.bases.set(seq, full);
-    return this.agreed ? full : this.#chosen(full);
+    return this.#chosen(full);
   }
 
-  /** The snapshot comes before the options are known: it holds every camera. */
+  /** Before the options are known SpotOn sends every camera. */
   #chosen(payload) {
     const { cameras: wanted } = this.options;
-    if (!wanted) return payload;
+    if (!wanted || this.agreed) return payload;
     const cut = (values) => Object.fromEntries(Object.entries(values).filter(([camera]) => wanted.includes(camera)));
     return { ...payload, cameras: cut(payload.cameras), person_count_per_camera: cut(payload.person_count_per_camera) };
   }
