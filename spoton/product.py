@@ -46,7 +46,7 @@ class Product:
         env: further settings.
 
     Attributes:
-        base_url: of the web server.
+        base_url: of the web server; other_site: an origin whose pages may use it too.
         username, password: of the demo user.
     """
 
@@ -65,7 +65,13 @@ class Product:
         self.people = people
         self.port = free_port("127.0.0.1", 8600)
         self.base_url = f"http://localhost:{self.port}"
-        own = {"SPOTON_VAR_DIR": str(var_dir), "SPOTON_ALLOWED_HOSTS": "localhost,127.0.0.1"}
+        # under its other name a page is one of another site
+        self.other_site = f"http://127.0.0.1:{self.port}"
+        own = {
+            "SPOTON_VAR_DIR": str(var_dir),
+            "SPOTON_ALLOWED_HOSTS": "localhost,127.0.0.1",
+            "SPOTON_CORS_ORIGINS": self.other_site,
+        }
         kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
         self.env = {**kept, **own, **(env or {})}
         self.log = var_dir / "up.log"

@@ -218,41 +218,6 @@ def test_trails_are_bounded_and_tell_who_stands(modules: Page) -> None:
     assert standing is None
 
 
-# -- frames --------------------------------------------------------------------------------------------------
-
-MESSAGE = """
-  const fields = { camera_id: "c01", global_frame_index: 7, format: "jpeg" };
-  const header = new TextEncoder().encode(JSON.stringify(fields));
-  const message = new Uint8Array(4 + header.length + 3);
-  new DataView(message.buffer).setUint32(0, header.length);
-  message.set(header, 4);
-  message.set([9, 8, 7], 4 + header.length);
-"""
-
-
-def test_a_frame_message_is_taken_apart(modules: Page) -> None:
-    header, kind, image = run(
-        modules,
-        "frames",
-        MESSAGE
-        + "const { header: h, blob } = m.parseFrame(message.buffer);"
-        + "return [h, blob.type, [...new Uint8Array(await blob.arrayBuffer())]];",
-    )
-
-    assert header["camera_id"] == "c01"
-    assert (kind, image) == ("image/jpeg", [9, 8, 7])
-
-
-@pytest.mark.parametrize("size", [0, 3, 20])
-def test_a_cut_off_frame_message_is_refused(modules: Page, size: int) -> None:
-    script = (
-        MESSAGE
-        + "try { m.parseFrame(message.buffer.slice(0, size)); } catch (e) { return e.name; } return null;"
-    )
-
-    assert run(modules, "frames", script, size=size) == "RangeError"
-
-
 # -- playout -------------------------------------------------------------------------------------------------
 
 
@@ -390,12 +355,3 @@ def test_the_end_is_played_out_and_a_jump_back_restarts(modules: Page) -> None:
     )
 
     assert (last, after) == (604, 19)
-
-
-# -- sockets -------------------------------------------------------------------------------------------------
-
-
-def test_pauses_between_attempts_grow_and_are_bounded(modules: Page) -> None:
-    pauses = run(modules, "socket", "return [0, 1, 2, 3, 10].map((attempt) => m.pauseBefore(attempt, 0.5));")
-
-    assert pauses == [500, 1000, 2000, 4000, 15000]

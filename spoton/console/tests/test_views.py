@@ -50,13 +50,13 @@ def test_every_file_the_page_names_exists(response) -> None:
 
 def test_every_module_that_is_imported_exists() -> None:
     imports = [
-        (path.name, name)
-        for path in STATIC.glob("*.js")
+        (path, name)
+        for path in STATIC.rglob("*.js")
         for name in re.findall(r'from "\./([^"]+)"', path.read_text("utf-8"))
     ]
 
     assert len(imports) > 30
-    assert [pair for pair in imports if not (STATIC / pair[1]).is_file()] == []
+    assert [pair for pair in imports if not (pair[0].parent / pair[1]).is_file()] == []
 
 
 def test_every_icon_that_is_used_is_drawn(response) -> None:

@@ -1,7 +1,7 @@
 // Which page is shown, and the frame around it. Addresses: #/ environments, #/e/{id} setup, #/t/{id} a run.
 
-import { Api, Session } from "./api.js";
 import { chooserPage } from "./chooser.js";
+import { Api, Session } from "./client/index.js";
 import { fill, h, icon } from "./dom.js";
 import { monitorPage } from "./monitor.js";
 import { announce } from "./notices.js";
@@ -35,7 +35,7 @@ async function afterSignIn() {
   signedOutBecause = undefined;
   if (/^#\/[et]\//.test(location.hash)) return route();
   try {
-    const tasks = await api.activeTasks();
+    const tasks = await api.processingTasksActive();
     if (tasks.length === 1) return go(`#/t/${tasks[0].task_id}`);
   } catch {
     // the chooser will show what is wrong

@@ -1,5 +1,6 @@
 // The list of environments: what there is, what has footage, what runs right now.
 
+import { all } from "./client/index.js";
 import { fill, h, icon } from "./dom.js";
 import { count, day } from "./format.js";
 import { environmentOf } from "./model.js";
@@ -18,7 +19,7 @@ export function chooserPage({ api, session }) {
   async function load() {
     fill(list, ...[0, 1].map(() => h("li", { class: "skeleton card-skeleton" })));
     try {
-      const [environments, tasks] = await Promise.all([api.environments(), api.activeTasks()]);
+      const [environments, tasks] = await Promise.all([all(api.environmentsList({ limit: 500 })), api.processingTasksActive()]);
       if (!gone) show(environments, tasks);
     } catch (error) {
       if (!gone) fill(list, h("li", { class: "wide" }, failure(error, load)));
@@ -61,7 +62,7 @@ export function chooserPage({ api, session }) {
 
   async function loadPlan(id, picture) {
     try {
-      const { planUrl } = environmentOf(await api.environment(id));
+      const { planUrl } = environmentOf(await api.environmentsRetrieve({ env_id: id }));
       if (!planUrl) return;
       const url = URL.createObjectURL(await api.image(planUrl));
       if (gone) return URL.revokeObjectURL(url);

@@ -1,6 +1,7 @@
 // A run as it happens: cameras, map, people, state. Puts the parts together; each part is in a file of its own.
 
 import { CameraView } from "./camera-view.js";
+import { CLOSE } from "./client/index.js";
 import { fill, h, icon, setText } from "./dom.js";
 import { clock, count, day } from "./format.js";
 import { peopleOf, Trails } from "./instant.js";
@@ -9,7 +10,6 @@ import { environmentOf, modeOf, RUNNING, statusOf } from "./model.js";
 import { announce, failure, notice, NoticeBox } from "./notices.js";
 import { PersonsList } from "./persons-list.js";
 import { Selection } from "./selection.js";
-import { CLOSE } from "./socket.js";
 import { RunDetails, StatusBar } from "./status-bar.js";
 import { TaskFeed } from "./task-feed.js";
 
@@ -24,8 +24,8 @@ export function monitorPage({ api, session, taskId, onTitle }) {
 
   async function load() {
     try {
-      const task = await api.task(taskId);
-      const environment = environmentOf(await api.environment(task.environment_id));
+      const task = await api.processingTasksStatus({ task_id: taskId });
+      const environment = environmentOf(await api.environmentsRetrieve({ env_id: task.environment_id }));
       if (gone) return;
       onTitle(environment.name, environment.id);
       monitor = new Monitor({ api, session, task, environment, element });
@@ -139,7 +139,7 @@ class Monitor {
     this.stopButton.disabled = true;
     fill(this.stopButton, h("span", { class: "busy" }), "Stopping");
     try {
-      this.showTask(await this.api.stopTask(this.feed.task.task_id));
+      this.showTask(await this.api.processingTasksStop({ task_id: this.feed.task.task_id }));
     } catch (error) {
       this.notices.show(`stop-${error.code}`, () => notice("bad", `The run was not stopped. ${error.message}`));
     }
@@ -149,11 +149,11 @@ class Monitor {
 
   /** Pause, or go on. */
   async pause() {
-    const { task_id: id, status } = this.feed.task;
+    const { task_id, status } = this.feed.task;
     const paused = status === "PAUSED";
     this.pauseButton.disabled = true;
     try {
-      this.showTask(await (paused ? this.api.resumeTask(id) : this.api.pauseTask(id)));
+      this.showTask(await (paused ? this.api.processingTasksResume({ task_id }) : this.api.processingTasksPause({ task_id })));
     } catch (error) {
       this.notices.show(`pause-${error.code}`, () => notice("bad", `The run was not ${paused ? "resumed" : "paused"}. ${error.message}`));
     }

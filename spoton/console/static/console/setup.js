@@ -22,7 +22,7 @@ export function setupPage({ api, environmentId, onTitle, go }) {
     fill(body, h("div", { class: "skeleton setup-skeleton" }), h("div", { class: "skeleton setup-skeleton" }));
     try {
       const [details, ranges, tasks] = await Promise.all([
-        api.environment(environmentId), api.dateRanges(environmentId), api.activeTasks(),
+        api.environmentsRetrieve({ env_id: environmentId }), api.environmentsDateRanges({ env_id: environmentId }), api.processingTasksActive(),
       ]);
       if (!gone) show(environmentOf(details), rangesOf(ranges), tasks);
     } catch (error) {
@@ -49,7 +49,7 @@ export function setupPage({ api, environmentId, onTitle, go }) {
   }
 
   async function start(request) {
-    const task = await api.startTask({ environment_id: environmentId, ...request });
+    const task = await api.processingTasksStart({ environment_id: environmentId, ...request });
     announce("Run started");
     go(`#/t/${task.task_id}`);
   }

@@ -1,11 +1,9 @@
 // Everything that comes from a running task: two sockets, one jitter buffer. Knows nothing of the page.
 
-import { parseFrame } from "./frames.js";
+import { CLOSE, ReconnectingSocket } from "./client/index.js";
 import { RUNNING } from "./model.js";
 import { Playout } from "./playout.js";
-import { CLOSE, ReconnectingSocket } from "./socket.js";
 
-const ACK_EVERY = 20;
 const RATES = [15, 8, 4, 2]; // pictures per second and camera asked for; the next lower one when we are too slow
 const HIDDEN_RATE = 1;
 const LAST_PICTURES_AFTER_MS = 2500; // what is still in the buffer is played out first
@@ -24,7 +22,7 @@ export class TaskFeed extends EventTarget {
     this.task = task;
     this.states = { tracking: { state: "connecting" }, frames: { state: "connecting" } };
     this.playout = new Playout(task.mode === "recorded" && task.pacing === "max" ? "max" : "realtime");
-    const check = async () => this.#setTask(await api.task(task.task_id));
+    const check = async () => this.#setTask(await api.processingTasksStatus({ task_id: task.task_id }));
     this.tracking = new ReconnectingSocket({
       path: `/ws/tracking/${task.task_id}`, session, check,
       onMessage: (message) => this.#onMessage(message),
@@ -34,9 +32,9 @@ export class TaskFeed extends EventTarget {
       path: `/ws/frames/${task.task_id}`, session, check,
       onMessage: (message) => this.#onFrame(message),
       onState: (state) => this.#onState("frames", state),
-      onOpen: () => this.#subscribe(),
+      subscribe: this.#wanted(),
     });
-    this.onVisibility = () => this.#subscribe();
+    this.onVisibility = () => this.frames.subscribe(this.#wanted());
     document.addEventListener("visibilitychange", this.onVisibility);
     this.#raf = requestAnimationFrame((now) => this.#tick(now));
   }
@@ -54,9 +52,8 @@ export class TaskFeed extends EventTarget {
     this.frames.retryNow();
   }
 
-  #subscribe() {
-    const rate = document.hidden ? HIDDEN_RATE : RATES[this.#rate];
-    this.frames.send({ type: "subscribe", cameras: this.task.cameras, max_rate: rate });
+  #wanted() {
+    return { cameras: this.task.cameras, max_rate: document.hidden ? HIDDEN_RATE : RATES[this.#rate] };
   }
 
   #onMessage(message) {
@@ -65,20 +62,15 @@ export class TaskFeed extends EventTarget {
     else if (message.type === "error") console.warn("SpotOn refused a message:", message.error);
   }
 
-  #onFrame(message) {
-    if (!(message instanceof ArrayBuffer)) return;
-    try {
-      const { header, blob } = parseFrame(message);
-      // the server stops sending to viewers who do not say that pictures arrive
-      if (header.seq % ACK_EVERY === 0) this.frames.send({ type: "ack", seq: header.seq });
-      this.playout.addPicture(header.camera_id, header.global_frame_index, blob);
-    } catch (error) {
-      console.warn("A picture was damaged on its way:", error.message);
-    }
+  #onFrame({ type, header, blob }) {
+    if (type === "frame") this.playout.addPicture(header.camera_id, header.global_frame_index, blob);
   }
 
   #onState(socket, state) {
-    if (socket === "frames" && state.code === CLOSE.tooSlow) this.#rate = Math.min(this.#rate + 1, RATES.length - 1);
+    if (socket === "frames" && state.code === CLOSE.tooSlow) {
+      this.#rate = Math.min(this.#rate + 1, RATES.length - 1);
+      this.frames.subscribe(this.#wanted());
+    }
     this.states = { ...this.states, [socket]: state };
     if (state.code === CLOSE.ended) this.#ended();
     this.dispatchEvent(new CustomEvent("connection", { detail: this.states }));
@@ -89,7 +81,7 @@ export class TaskFeed extends EventTarget {
     this.playout.end();
     this.lastPictures ??= setTimeout(() => this.#fetchLastPictures(), LAST_PICTURES_AFTER_MS);
     try {
-      this.#setTask(await this.api.task(this.task.task_id));
+      this.#setTask(await this.api.processingTasksStatus({ task_id: this.task.task_id }));
     } catch {
       // what the socket said last stands
     }
@@ -102,7 +94,7 @@ export class TaskFeed extends EventTarget {
     const missing = this.task.cameras.filter((camera) => !this.playout.shown.has(camera));
     await Promise.all(missing.map(async (camera) => {
       try {
-        const blob = await this.api.frame(this.task.task_id, camera, last.payload.timestamp_captured_utc);
+        const blob = await this.api.mediaFrameRaw({ task_id: this.task.task_id, camera_id: camera, t: last.payload.timestamp_captured_utc });
         this.playout.addPicture(camera, last.index, blob);
       } catch {
         // the recording may be gone; the camera's placeholder says that there is no picture

@@ -1,5 +1,7 @@
 // A WebSocket that comes back by itself, with growing pauses, and knows when there is no use in coming back.
 
+import { Conversation } from "./conversation.js";
+
 const PING_MS = 15_000;
 const SILENT_MS = 40_000; // nothing heard for this long, not even a pong: the connection is dead
 const FIRST_PAUSE_MS = 500;
@@ -28,12 +30,13 @@ export class ReconnectingSocket {
   /**
    * @param options.path such as /ws/tracking/{id}
    * @param options.session gives and renews the token
-   * @param options.onMessage receives a parsed JSON message, or an ArrayBuffer
-   * @param options.onOpen called with a `send(object)` function after each connect
+   * @param options.onMessage receives messages: tracking updates always in full, pictures as {type: "frame", header, blob}
+   * @param options.subscribe options of the socket, such as {mode: "delta", cameras: ["c01"]}; kept over reconnects
    * @param options.check awaited before each reconnect; throws an ApiError of 4xx when there is no use
    */
-  constructor({ path, session, onMessage, onState, onOpen = () => {}, check = async () => {} }) {
-    Object.assign(this, { path, session, onMessage, onState, onOpen, check });
+  constructor({ path, session, onMessage, onState = () => {}, subscribe = {}, check = async () => {} }) {
+    Object.assign(this, { path, session, onMessage, onState, check });
+    this.conversation = new Conversation(subscribe, (message) => this.send(message));
     this.onlineListener = () => this.retryNow();
     addEventListener("online", this.onlineListener);
     this.#connect();
@@ -41,6 +44,11 @@ export class ReconnectingSocket {
 
   send(message) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Change some of the options; they hold for later connections too. */
+  subscribe(options) {
+    this.conversation.subscribe(options);
   }
 
   retryNow() {
@@ -79,22 +87,19 @@ export class ReconnectingSocket {
       return this.#wait();
     }
     if (this.#stopped) return;
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}${this.path}`, ["bearer", token]);
+    const socket = new WebSocket(this.session.url(this.path).replace(/^http/, "ws"), ["bearer", token]);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.onopen = () => {
       this.#lastHeard = Date.now();
       this.#pinger = setInterval(() => this.#ping(), PING_MS);
+      this.conversation.opened();
       this.onState({ state: "open" });
-      this.onOpen((message) => this.send(message));
     };
     socket.onmessage = ({ data }) => {
       this.#lastHeard = Date.now();
       this.#attempt = 0; // not on open: a server that accepts and then refuses must not be hammered
-      if (typeof data !== "string") return this.onMessage(data);
-      const message = JSON.parse(data);
-      if (message.type !== "pong") this.onMessage(message);
+      for (const message of this.#read(data)) this.onMessage(message);
     };
     socket.onclose = ({ code }) => {
       if (this.#socket !== socket) return;
@@ -102,6 +107,15 @@ export class ReconnectingSocket {
       clearInterval(this.#pinger);
       this.#closed(code, token);
     };
+  }
+
+  #read(data) {
+    try {
+      return this.conversation.received(data);
+    } catch (error) {
+      console.warn("A message was damaged on its way:", error.message);
+      return [];
+    }
   }
 
   #closed(code, token) {

@@ -1,0 +1,1 @@
+"""SpotOn for other programs: the Python client, examples, and their tests."""
