@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
+from spoton.compat import dashboard
 from spoton.compat.figures import Seen, figures, visits_of
 from tracking.models import ProcessingTask
 from tracking.tests.factories import START
@@ -153,6 +155,17 @@ def test_it_is_counted_once_for_all_who_look(web, anyone, running, django_assert
     first = web.get(PATH + "24")
     with django_assert_max_num_queries(2):  # who asks, and whether they may
         assert web.get(PATH + "24") == first
+
+
+def test_who_comes_while_it_is_counted_gets_that_result_or_is_told_to_come_back(web, yard, monkeypatch):
+    lock = f"compat-dashboard:{yard.pk}:24:counting"
+    cache.set(lock, 1)
+    monkeypatch.setattr(dashboard, "PATIENCE_S", 0.0)
+    assert "being counted" in web.get(PATH + "24", status=503)["message"]
+    monkeypatch.setattr(dashboard, "PATIENCE_S", 5.0)
+    key = lock.removesuffix(":counting")
+    monkeypatch.setattr(dashboard.time, "sleep", lambda _: cache.set(key, b'{"status": "success"}'))
+    assert web.get(PATH + "24") == {"status": "success"}
 
 
 def test_numbers_are_numbers(web, running):
