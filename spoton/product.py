@@ -63,7 +63,8 @@ class Product:
         self.var_dir = var_dir
         self.scene_seconds = scene_seconds
         self.people = people
-        self.port = free_port("127.0.0.1", 8600)
+        # two suites that start at once on one machine find the same ports free for a minute
+        self.port = free_port("127.0.0.1", 8600 + os.getpid() % 1000)
         self.base_url = f"http://localhost:{self.port}"
         # under its other name a page is one of another site
         self.other_site = f"http://127.0.0.1:{self.port}"

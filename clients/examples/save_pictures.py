@@ -9,7 +9,9 @@ from spoton_client import SpotOn
 
 def main(spoton: SpotOn, task_id: str, folder: Path) -> None:
     task = spoton.processing_tasks_status(task_id)
-    start, end = (datetime.fromisoformat(task[at]) for at in ("start", "end"))
+    if task["start"] is None or task["end"] is None:
+        sys.exit("A live task has no middle.")
+    start, end = datetime.fromisoformat(task["start"]), datetime.fromisoformat(task["end"])
     middle = (start + (end - start) / 2).isoformat()
     spoton.media_overlay_config_set(task_id=task_id, trails_seconds=3, labels=True)
     for camera in task["cameras"]:

@@ -73,6 +73,16 @@ async def test_lists_are_iterated_over_pages(product: Any, spoton: SpotOn) -> No
         assert [c["camera_id"] async for c in client.environments_cameras("campus", limit=3)] == whole
 
 
+def test_a_picture_is_sent_as_a_file(spoton: SpotOn, product: Any, processed: tuple[str, str]) -> None:
+    seen = "SELECT person_id FROM tracking_detection WHERE task_id = %s GROUP BY 1 ORDER BY count(*) DESC"
+    person_id = str(product.rows(seen, processed[0])[0][0])
+    picture = spoton.media_person_image(person_id)
+
+    found = spoton.persons_search(image=picture, environment_id="campus", limit=100)
+    assert found["embedder"]
+    assert person_id in [alike["global_person_id"] for alike in found["persons"]]
+
+
 def test_deltas_are_full_updates(spoton: SpotOn) -> None:
     """Two viewers of the same task: the one who gets changes sees what the one who gets everything sees."""
     task_id = spoton.processing_tasks_start(environment_id="campus", pacing="max")["task_id"]

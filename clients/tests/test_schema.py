@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, get_type_hints, is_typeddict
 
 import pytest
 from django.conf import settings
 
 import generate
-from spoton_client import AsyncSpotOn, SpotOn
+from spoton_client import AsyncSpotOn, SpotOn, types
+from spoton_client.operations import AsyncOperations, Operations
 
 HINT = "The API has changed: run `python clients/python/generate.py`, and look at what it changed."
 
@@ -48,6 +49,15 @@ def test_every_channel_is_a_method_of_both_clients(documents) -> None:
             assert hasattr(client, name), (
                 f"{client.__name__}.{name}() for {channel['address']} is to be written."
             )
+
+
+def test_every_type_that_is_named_is_there() -> None:
+    methods = [m for c in (Operations, AsyncOperations) for _, m in inspect.getmembers(c, inspect.isfunction)]
+    dicts = [kind for kind in vars(types).values() if is_typeddict(kind)]
+
+    assert len(dicts) > 60
+    for one in (*methods, *dicts):
+        assert get_type_hints(one)
 
 
 def test_what_carries_a_request_reads_its_operation() -> None:

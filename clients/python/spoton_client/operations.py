@@ -390,6 +390,13 @@ class Operations:
         """
         return self._data(Request("GET", "/api/v1/system/cameras/status"))
 
+    def system_maintenance(self, **body: Unpack[types.Maintenance]) -> types.MaintenanceResult:
+        """Clear caches, forget what is old, have models read again. For administrators of all environments.
+
+        POST /api/v1/system/maintenance
+        """
+        return self._data(Request("POST", "/api/v1/system/maintenance", body=body))
+
     def system_performance(self) -> types.Performance:
         """Stage times, throughput, queues and devices of now. For administrators; cameras of their
         environments.
@@ -477,6 +484,20 @@ class Operations:
             Request("POST", path("/api/v1/tracking/person-changes/{change_id}/undo", change_id=change_id))
         )
 
+    def persons_details(
+        self, person_id: str, **query: Unpack[types.PersonsDetailsQuery]
+    ) -> types.PersonDetails:
+        """An older id stands for whom it was merged into. Errors: `person_not_found` (404),
+        `range_not_available` (422; `available` in the details).
+
+        GET /api/v1/tracking/persons/{person_id}/details
+        """
+        return self._data(
+            Request(
+                "GET", path("/api/v1/tracking/persons/{person_id}/details", person_id=person_id), query=query
+            )
+        )
+
     def persons_history(
         self, person_id: str, **query: Unpack[types.PersonsHistoryQuery]
     ) -> Iterator[types.PersonChange]:
@@ -530,8 +551,9 @@ class Operations:
         """
         return self._data(Request("POST", "/api/v1/tracking/persons/feedback", body=body))
 
-    def persons_search(self, **body: Unpack[types.PersonSearch]) -> types.PersonSearchResult:
-        """Persons of the same environment who look like a given person, the most alike first.
+    def persons_search(self, **body: Unpack[types.PersonsSearchBody]) -> types.PersonSearchResult:
+        """Errors: `range_not_available` (422; `available` in the details), `media_timeout` and
+        `embedder_not_available` (503).
 
         POST /api/v1/tracking/persons/search
         """
@@ -933,6 +955,13 @@ class AsyncOperations:
         """
         return await self._data(Request("GET", "/api/v1/system/cameras/status"))
 
+    async def system_maintenance(self, **body: Unpack[types.Maintenance]) -> types.MaintenanceResult:
+        """Clear caches, forget what is old, have models read again. For administrators of all environments.
+
+        POST /api/v1/system/maintenance
+        """
+        return await self._data(Request("POST", "/api/v1/system/maintenance", body=body))
+
     async def system_performance(self) -> types.Performance:
         """Stage times, throughput, queues and devices of now. For administrators; cameras of their
         environments.
@@ -1024,6 +1053,20 @@ class AsyncOperations:
             Request("POST", path("/api/v1/tracking/person-changes/{change_id}/undo", change_id=change_id))
         )
 
+    async def persons_details(
+        self, person_id: str, **query: Unpack[types.PersonsDetailsQuery]
+    ) -> types.PersonDetails:
+        """An older id stands for whom it was merged into. Errors: `person_not_found` (404),
+        `range_not_available` (422; `available` in the details).
+
+        GET /api/v1/tracking/persons/{person_id}/details
+        """
+        return await self._data(
+            Request(
+                "GET", path("/api/v1/tracking/persons/{person_id}/details", person_id=person_id), query=query
+            )
+        )
+
     def persons_history(
         self, person_id: str, **query: Unpack[types.PersonsHistoryQuery]
     ) -> AsyncIterator[types.PersonChange]:
@@ -1077,8 +1120,9 @@ class AsyncOperations:
         """
         return await self._data(Request("POST", "/api/v1/tracking/persons/feedback", body=body))
 
-    async def persons_search(self, **body: Unpack[types.PersonSearch]) -> types.PersonSearchResult:
-        """Persons of the same environment who look like a given person, the most alike first.
+    async def persons_search(self, **body: Unpack[types.PersonsSearchBody]) -> types.PersonSearchResult:
+        """Errors: `range_not_available` (422; `available` in the details), `media_timeout` and
+        `embedder_not_available` (503).
 
         POST /api/v1/tracking/persons/search
         """

@@ -53,7 +53,7 @@ class AsyncSocket(Generic[M]):
 
     async def __aenter__(self) -> Self:
         try:
-            await self._connect()
+            await self._connect(None)
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise UnreachableError(f"{self._url}: {error}") from error
         return self
@@ -84,8 +84,8 @@ class AsyncSocket(Generic[M]):
 
     # -- one connection ------------------------------------------------------------------------------------------
 
-    async def _connect(self) -> None:
-        self._access = await self._token(None)
+    async def _connect(self, stale: str | None) -> None:
+        self._access = await self._token(stale)
         self._connection = await connect(
             self._url,
             subprotocols=[websockets.Subprotocol("bearer"), websockets.Subprotocol(self._access)],
@@ -102,7 +102,7 @@ class AsyncSocket(Generic[M]):
                 data = await self._connection.recv()
         except TimeoutError:
             self._talk.error = None
-            raise _refused(told) from None
+            raise _refused(told or {}) from None
         except ConnectionClosed:
             self.close_code = self._connection.close_code
             await self._come_back()
@@ -116,6 +116,7 @@ class AsyncSocket(Generic[M]):
         await self._reply()
 
     async def _reply(self) -> None:
+        assert self._connection is not None, "use it in an `async with`"
         replies, self._talk.replies = self._talk.replies, []
         # a closed connection is noticed where it is read from
         with suppress(ConnectionClosed):
@@ -130,19 +131,22 @@ class AsyncSocket(Generic[M]):
             return
         if self.close_code in (NOT_ALLOWED, UNKNOWN):
             raise self._closed()
+        stale = None
         if self.close_code == NOT_AUTHENTICATED:
             if self._renewed:
                 raise self._closed()
-            self._renewed = True
-            await self._token(self._access)
+            self._renewed, stale = True, self._access
         else:
             await self._pause()
         while True:
             try:
-                return await self._connect()
+                return await self._connect(stale)
             except InvalidStatus as error:
-                if 400 <= error.response.status_code < 500 and error.response.status_code != 429:
+                if not _passes(error.response.status_code):
                     raise UnreachableError(f"{self._url}: {error}") from error
+            except ApiError as error:
+                if not _passes(error.status):
+                    raise
             except (OSError, InvalidHandshake, TimeoutError, UnreachableError):
                 pass
             await self._pause()
@@ -159,7 +163,7 @@ class Socket(Generic[M]):
     """`with client.tracking(task_id) as socket: for message in socket: ...`: an AsyncSocket in a thread of its own."""
 
     def __init__(self, inner: AsyncSocket[M]) -> None:
-        self._inner = inner
+        self._inner: AsyncSocket[M] = inner
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="spoton-socket", daemon=True)
 
@@ -211,6 +215,11 @@ class Socket(Generic[M]):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _passes(status: int) -> bool:
+    """Whether another attempt may be answered otherwise."""
+    return status >= 500 or status == 429
 
 
 def _refused(message: Mapping[str, Any], kind: type[ApiError] = ApiError, status: int = 0) -> Any:

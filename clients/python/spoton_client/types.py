@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+ActionStateStateEnum = Literal["done", "queued"]
+
+
 BlurEnum = Literal["nobody", "others", "everyone"]
 
 
@@ -14,6 +17,9 @@ CameraStateStateEnum = Literal["processing", "idle"]
 
 
 HealthEnum = Literal["healthy", "degraded", "unhealthy"]
+
+
+MaintenanceActionEnum = Literal["apply_retention", "clear_caches", "reload_models"]
 
 
 ModeEnum = Literal["recorded", "live"]
@@ -57,6 +63,12 @@ ZoneKindEnum = Literal[
 ]
 
 
+class ActionState(TypedDict):
+    action: MaintenanceActionEnum
+    state: ActionStateStateEnum
+    details: dict[str, Any]
+
+
 class ActivePerson(TypedDict):
     global_person_id: str
     cameras: list[str]
@@ -80,6 +92,7 @@ class Alert(TypedDict):
 class AlikePerson(TypedDict):
     global_person_id: str
     similarity: float
+    embedder: str
     first_detected_time: str
     last_seen_time: str
 
@@ -312,6 +325,14 @@ class LoginAnswer(TypedDict):
     user: Profile
 
 
+class Maintenance(TypedDict):
+    actions: list[MaintenanceActionEnum]
+
+
+class MaintenanceResult(TypedDict):
+    actions: list[ActionState]
+
+
 class Map(TypedDict):
     image_url: str | None
     image_width_px: int | None
@@ -327,6 +348,13 @@ class Membership(TypedDict):
     environment_id: str
     name: str
     role: RoleEnum
+
+
+class Movement(TypedDict):
+    average_speed: float | None
+    max_speed: float | None
+    total_distance: float | None
+    dwell_time: float
 
 
 class OverlayConfig(TypedDict):
@@ -393,21 +421,53 @@ class PersonChange(TypedDict):
     undone_by: NotRequired[str | None]
 
 
+class PersonDetails(TypedDict):
+    global_person_id: str
+    merged: bool
+    environment_id: str
+    available: Available
+    first_detected_time: str
+    last_seen_time: str
+    tracking_duration: float
+    detection_confidence: float
+    current_camera: str | None
+    movement_metrics: Movement
+    cameras: list[SeenByCamera]
+    zones: list[ZoneVisits]
+    tasks: list[SeenByTask]
+    cropped_images: list[str]
+    position_history: list[Place]
+
+
 class PersonMerge(TypedDict):
     with_: str
     reason: NotRequired[str]
 
 
 class PersonSearch(TypedDict):
-    person_id: str
+    person_id: NotRequired[str]
+    image: NotRequired[str]
+    environment_id: NotRequired[str]
+    bbox_xyxy: NotRequired[list[float]]
+    start: NotRequired[str]
+    end: NotRequired[str]
+    limit: NotRequired[int]
+
+
+class PersonSearchForm(TypedDict):
+    person_id: NotRequired[str]
+    image: NotRequired[bytes]
+    environment_id: NotRequired[str]
+    bbox_xyxy: NotRequired[list[float]]
     start: NotRequired[str]
     end: NotRequired[str]
     limit: NotRequired[int]
 
 
 class PersonSearchResult(TypedDict):
-    global_person_id: str
+    global_person_id: str | None
     merged: bool
+    embedder: str | None
     persons: list[AlikePerson]
 
 
@@ -416,6 +476,14 @@ class PersonSplit(TypedDict):
     task_id: NotRequired[str]
     tracks: NotRequired[list[TrackRef]]
     reason: NotRequired[str]
+
+
+class Place(TypedDict):
+    timestamp: str
+    camera: str
+    track_id: int
+    bbox: list[float]
+    map_coords: list[float] | None
 
 
 class Play(TypedDict):
@@ -469,6 +537,22 @@ class Refresh(TypedDict):
 
 class Seek(TypedDict):
     timestamp: str
+
+
+class SeenByCamera(TypedDict):
+    first: str
+    last: str
+    seconds: float
+    camera: str
+
+
+class SeenByTask(TypedDict):
+    first: str
+    last: str
+    seconds: float
+    task_id: str
+    mode: ModeEnum
+    status: TaskStatusEnum
 
 
 class Session(TypedDict):
@@ -643,6 +727,17 @@ class ZoneOccupancy(TypedDict):
     avg_dwell_time: float | None
 
 
+class ZoneVisits(TypedDict):
+    zone_id: str
+    zone: str
+    name: str
+    kind: str
+    entries: int
+    dwell_time: float
+    first: str
+    last: str
+
+
 class AnalyticsRealTimeMetricsQuery(TypedDict):
     environment_id: str
 
@@ -725,6 +820,12 @@ class MediaSnapshotsQuery(TypedDict):
     limit: NotRequired[int]
 
 
+class PersonsDetailsQuery(TypedDict):
+    end: NotRequired[str]
+    points: NotRequired[int]
+    start: NotRequired[str]
+
+
 class PersonsHistoryQuery(TypedDict):
     limit: NotRequired[int]
 
@@ -733,6 +834,16 @@ class PersonsFeedbackListQuery(TypedDict):
     environment_id: str
     limit: NotRequired[int]
     person_id: NotRequired[str]
+
+
+class PersonsSearchBody(TypedDict):
+    person_id: NotRequired[str]
+    image: NotRequired[bytes]
+    environment_id: NotRequired[str]
+    bbox_xyxy: NotRequired[list[float]]
+    start: NotRequired[str]
+    end: NotRequired[str]
+    limit: NotRequired[int]
 
 
 class TrackingUpdate(TypedDict):

@@ -154,6 +154,10 @@ export class Operations {
   systemCamerasStatus(params = {}) {
     return this.call("data", "GET", "/api/v1/system/cameras/status", params);
   }
+  /** Clear caches, forget what is old, have models read again. For administrators of all environments. @param params {actions} */
+  systemMaintenance(params = {}) {
+    return this.call("data", "POST", "/api/v1/system/maintenance", params);
+  }
   /** Stage times, throughput, queues and devices of now. For administrators; cameras of their environments. */
   systemPerformance(params = {}) {
     return this.call("data", "GET", "/api/v1/system/performance", params);
@@ -198,6 +202,10 @@ export class Operations {
   personChangesUndo(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/person-changes/{change_id}/undo", params);
   }
+  /** An older id stands for whom it was merged into. Errors: `person_not_found` (404), `range_not_available` (422; `available` in the details). @param params {person_id, end?, points?, start?} */
+  personsDetails(params = {}) {
+    return this.call("data", "GET", "/api/v1/tracking/persons/{person_id}/details", params);
+  }
   /** Merges and splits of a person, undone ones too, newest first. @param params {person_id, limit?} */
   personsHistory(params = {}) {
     return this.call("pages", "GET", "/api/v1/tracking/persons/{person_id}/history", params);
@@ -218,7 +226,7 @@ export class Operations {
   personsFeedbackGive(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/persons/feedback", params);
   }
-  /** Persons of the same environment who look like a given person, the most alike first. @param params {person_id, start?, end?, limit?} */
+  /** Errors: `range_not_available` (422; `available` in the details), `media_timeout` and `embedder_not_available` (503). @param params {person_id?, image?, environment_id?, bbox_xyxy?, start?, end?, limit?} */
   personsSearch(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/persons/search", params);
   }
