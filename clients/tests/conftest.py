@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spoton_client import SpotOn
+from spoton_client import AsyncSpotOn, SpotOn
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -20,6 +20,15 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 def spoton(product: Any) -> Iterator[SpotOn]:
     """The demo user, signed in once: signing in is throttled."""
     with SpotOn(product.base_url, product.username, product.password) as client:
+        yield client
+
+
+@pytest.fixture
+async def patient(product: Any, spoton: SpotOn) -> AsyncIterator[AsyncSpotOn]:
+    """The same user and session, asynchronously."""
+    spoton.auth_me()
+    async with AsyncSpotOn(product.base_url, product.username, product.password) as client:
+        client._session._tokens = spoton._session._tokens
         yield client
 
 

@@ -64,13 +64,12 @@ async def test_tasks_share_one_renewal(product: Any) -> None:
             await client.auth_me()
 
 
-async def test_lists_are_iterated_over_pages(product: Any, spoton: SpotOn) -> None:
+async def test_lists_are_iterated_over_pages(patient: AsyncSpotOn, spoton: SpotOn) -> None:
     whole = [camera["camera_id"] for camera in spoton.environments_cameras("campus")]
     assert len(whole) >= 4
 
     assert [c["camera_id"] for c in spoton.environments_cameras("campus", limit=1)] == whole
-    async with AsyncSpotOn(product.base_url, product.username, product.password) as client:
-        assert [c["camera_id"] async for c in client.environments_cameras("campus", limit=3)] == whole
+    assert [c["camera_id"] async for c in patient.environments_cameras("campus", limit=3)] == whole
 
 
 def test_a_picture_is_sent_as_a_file(spoton: SpotOn, product: Any, processed: tuple[str, str]) -> None:
@@ -125,11 +124,9 @@ def _without_durations(update: dict[str, Any]) -> dict[str, Any]:
     return {**update, "cameras": cameras}
 
 
-async def test_pictures_arrive_as_asked_for(product: Any, played: str) -> None:
-    async with (
-        AsyncSpotOn(product.base_url, product.username, product.password) as client,
-        client.frames(played, cameras=["c01"], overlay=True, format="webp", max_rate=5) as socket,
-    ):
+async def test_pictures_arrive_as_asked_for(patient: AsyncSpotOn, played: str) -> None:
+    options = {"cameras": ["c01"], "overlay": True, "format": "webp", "max_rate": 5}
+    async with patient.frames(played, **options) as socket:
         async for picture in socket:
             assert picture.header["camera_id"] == "c01"
             assert (picture.header["overlay"], picture.header["format"]) == (True, "webp")
@@ -138,11 +135,8 @@ async def test_pictures_arrive_as_asked_for(product: Any, played: str) -> None:
                 break
 
 
-async def test_who_is_cut_off_comes_back(product: Any, played: str) -> None:
-    async with (
-        AsyncSpotOn(product.base_url, product.username, product.password) as client,
-        client.tracking(played, cameras=["c01"]) as socket,
-    ):
+async def test_who_is_cut_off_comes_back(patient: AsyncSpotOn, played: str) -> None:
+    async with patient.tracking(played, cameras=["c01"]) as socket:
         indices: list[int] = []
         async for message in socket:
             if message.type != "playback_frame":

@@ -42,11 +42,10 @@ def test_who_was_where(processed: tuple[str, str]) -> None:
     assert all(re.fullmatch(r"[0-9a-f-]{36}:( c\d\d \d+\.\d s,?)+", line) for line in people), people
 
 
-async def test_follow_task(product: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    async with AsyncSpotOn(product.base_url, product.username, product.password) as spoton:
-        task = await spoton.processing_tasks_start(environment_id="campus", pacing="realtime")
-        await example("follow_task")(spoton, task["task_id"], most=12)
-        await spoton.processing_tasks_stop(task["task_id"])
+async def test_follow_task(patient: AsyncSpotOn, capsys: pytest.CaptureFixture[str]) -> None:
+    task = await patient.processing_tasks_start(environment_id="campus", pacing="realtime")
+    await example("follow_task")(patient, task["task_id"], most=12)
+    await patient.processing_tasks_stop(task["task_id"])
 
     lines = capsys.readouterr().out.splitlines()
     assert len(set(lines)) == 12
