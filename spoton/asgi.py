@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP to Django, WebSockets to the consumers."""
+"""The ASGI application: HTTP to Django, WebSockets to the sockets."""
 
 import os
 

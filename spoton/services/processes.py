@@ -29,7 +29,7 @@ _THREAD_VARIABLES = (
 )
 
 
-# what a client may send in one message; the consumers' own limit is lower and answered with an error
+# what a client may send in one message; the sockets' own limit is lower and answered with an error
 MOST_SOCKET_BYTES = 1024 * 1024
 
 

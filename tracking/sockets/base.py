@@ -99,7 +99,7 @@ class Socket(AsyncWebsocketConsumer):
         if user is None or not user.is_authenticated:
             await self.refuse("not_authenticated", "Send a valid access token.", Close.NOT_AUTHENTICATED)
             return
-        self._pump = asyncio.create_task(self._guarded(self._live()))
+        self._pump = asyncio.create_task(self._guarded(self._live))
 
     async def _stop(self) -> None:
         """Leave nothing behind, however the socket ended."""
@@ -120,10 +120,10 @@ class Socket(AsyncWebsocketConsumer):
                 while not self._closed:
                     await self._handle(await mailbox.take())
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs it; however it ends, the viewer is told why, and nobody else is disturbed."""
         try:
-            await work
+            await work()
         except asyncio.CancelledError:
             raise
         except DomainError as error:
@@ -147,7 +147,7 @@ class Socket(AsyncWebsocketConsumer):
     @asynccontextmanager
     async def with_task(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
         """For `beside`: runs until the socket ends; what goes wrong there ends the socket as a notice would."""
-        running = asyncio.create_task(self._guarded(work()))
+        running = asyncio.create_task(self._guarded(work))
         try:
             yield
         finally:

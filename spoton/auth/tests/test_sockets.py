@@ -19,11 +19,11 @@ from spoton.auth.authentication import user_of_access_token
 from spoton.auth.sessions import session_begin, session_continue, session_end, sessions_end_all
 from spoton.auth.sockets import TokenAuthMiddleware
 from spoton.auth.tests.conftest import PASSWORD
-from tracking import consumers
 from tracking.commit import commit_ready_batches
 from tracking.redis import redis_client
 from tracking.routing import websocket_urlpatterns
 from tracking.services import task_start
+from tracking.sockets import base
 from tracking.tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,7 +128,7 @@ async def outlive_the_token(user, pair):
 
 @pytest.mark.parametrize("end", [sign_out, sign_out_everywhere, change_password, outlive_the_token])
 async def test_who_signs_out_hears_no_more(ada, monkeypatch, end):
-    monkeypatch.setattr(consumers, "RECHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(base, "RECHECK_EVERY_S", 0.0)
     task = await sync_to_async(a_task)(ada)
     monkeypatch.setattr(AccessToken, "lifetime", timedelta(seconds=2))
     pair = await sync_to_async(lambda: session_begin(request=None, username="ada", password=PASSWORD)[1])()
@@ -148,8 +148,8 @@ async def test_who_signs_out_hears_no_more(ada, monkeypatch, end):
     if end is outlive_the_token:
         assert answer["type"] == "tracking_update"
     else:
-        assert (answer["type"], answer["error"]["code"]) == ("error", "task_not_found")
-        assert (await socket.receive_output(timeout=5))["code"] == 4404
+        assert (answer["type"], answer["error"]["code"]) == ("error", "not_authenticated")
+        assert (await socket.receive_output(timeout=5))["code"] == 4401
     await socket.disconnect()
 
 
