@@ -42,7 +42,7 @@ class Player:
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
-        shown: tuple[int, int] | None = None
+        shown: tuple[int, int, bool] | None = None
         tape, looked_at = Reel((), 1.0), float("-inf")
         while True:
             watcher = self._watcher
@@ -58,10 +58,12 @@ class Player:
                 continue
             position_s = clock.at(time.time(), tape.duration_s)
             index = tape.instant(position_s)
-            if (index, clock.revision) == shown:
+            # that it is over is told too, though the last instant stays
+            over = clock.playing and not watcher.task.is_active and position_s >= tape.duration_s
+            if (index, clock.revision, over) == shown:
                 await self._changed(self._pause_s(clock.playing, clock.speed, tape.fps))
                 continue
-            shown = (index, clock.revision)
+            shown = (index, clock.revision, over)
             instant = await watcher.stored(index)
             await self._show(instant, state_of(watcher.task, clock, tape))
 

@@ -228,6 +228,21 @@ async def test_all_viewers_see_the_instant_of_the_clock(task, viewer, operator):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_own_connections")
+async def test_the_end_of_what_there_is_to_play_is_told(task, viewer, operator):
+    await commit(task, 0)
+    task = await ProcessingTask.objects.select_related("environment").aget(pk=task.pk)
+    await sync_to_async(task_stop)(user=operator, task=task)
+    await seek(user=operator, task=task, position=0.9)
+    async with socket("tracking", task.pk, viewer) as viewing:
+        await play(user=operator, task=task, speed=8)
+        states = []
+        while not states or states[-1] != "ended":
+            states.append((await frame(viewing))["playback_controls"]["state"])
+        assert states.count("ended") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_own_connections")
 async def test_an_ended_task_can_be_played_until_it_is_followed_again(task, viewer, operator):
     await commit(task, 0)
     task = await ProcessingTask.objects.select_related("environment").aget(pk=task.pk)
