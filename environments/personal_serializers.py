@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from environments.json_bounds import json_problem, scalars_problem
+from environments.known_fields import KnownFieldsSerializer
 from environments.models import AnalysisSession
 from environments.serializers import MomentField
 from environments.sessions import MOST_STATE_BYTES
@@ -67,16 +68,6 @@ class OverlayField(JsonObjectField):
         return super().problem(data) or scalars_problem(
             data, most_keys=MOST_OVERLAY_KEYS, most_characters=MOST_OVERLAY_CHARACTERS
         )
-
-
-class KnownFieldsSerializer(serializers.Serializer):
-    """Refuses fields that there are not: a misspelt one would silently change nothing."""
-
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
-        if unknown:
-            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such field."))
-        return data
 
 
 class PreferencesChangeSerializer(KnownFieldsSerializer):

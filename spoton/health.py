@@ -8,6 +8,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
 from spoton.api.envelope import timestamp_utc
+from spoton.api.methods import read_only
 from tracking.devices import live_workers
 from tracking.redis import redis_client
 
@@ -15,16 +16,19 @@ from tracking.redis import redis_client
 NEEDED = ("associate", "background", "maintenance", "media")
 
 
+@read_only
 def live(request: HttpRequest) -> JsonResponse:
     """The web process answers."""
     return JsonResponse({"status": "healthy", "timestamp": timestamp_utc()})
 
 
+@read_only
 def ready(request: HttpRequest) -> JsonResponse:
     """Database and Redis answer: requests can be served."""
     return _answer({"database": _database(), "redis": _redis()})
 
 
+@read_only
 def health(request: HttpRequest) -> JsonResponse:
     """Everything the product needs; without workers it is degraded, without its stores unhealthy."""
     return _answer(component_states())

@@ -137,20 +137,20 @@ class Product:
         value, taken_at = self._token
         if not value or time.monotonic() - taken_at > TOKEN_SECONDS:
             body = {"username": self.username, "password": self.password}
-            value = self._data("POST", "/api/v1/auth/login", body)["access"]
+            value = self.ask("POST", "/api/v1/auth/login", body)["access"]
             self._token = value, time.monotonic()
         return value
 
     def start_task(self, token: str, **options: Any) -> dict:
         """Ask for the recorded scene to be processed, as fast as possible unless told otherwise; the task."""
         body = {"environment_id": "campus", "pacing": "max", **options}
-        return self._data("POST", "/api/v1/processing-tasks/start", body, token)
+        return self.ask("POST", "/api/v1/processing-tasks/start", body, token)
 
     def task(self, token: str, task_id: str) -> dict:
-        return self._data("GET", f"/api/v1/processing-tasks/{task_id}/status", token=token)
+        return self.ask("GET", f"/api/v1/processing-tasks/{task_id}/status", token=token)
 
     def stop_task(self, token: str, task_id: str) -> dict:
-        return self._data("POST", f"/api/v1/processing-tasks/{task_id}/stop", token=token)
+        return self.ask("POST", f"/api/v1/processing-tasks/{task_id}/stop", token=token)
 
     def run_task(
         self,
@@ -180,7 +180,7 @@ class Product:
                     raise
         return task
 
-    def _data(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
         status, _, answer = self.request(method, path, body, token)
         if status >= 500:
             raise UnavailableError(f"{method} {path}: {status} {answer}")

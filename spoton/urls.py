@@ -2,10 +2,11 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from spoton import health
 from spoton.api.asyncapi import asyncapi
+from spoton.api.schema import OpenApiView
 from spoton.console.views import console
 from spoton.system.prometheus import metrics
 
@@ -27,10 +28,15 @@ urlpatterns = [
     path("api/v1/", include("analytics.urls")),
     path("api/v1/", include("spoton.system.urls")),
     path("api/v1/", include("spoton.compat.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", OpenApiView.as_view(), name="schema"),
     path("api/asyncapi", asyncapi, name="asyncapi"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path(
+        "api/redoc/",
+        SpectacularRedocView.as_view(url_name="schema", template_name="api/redoc.html"),
+        name="redoc",
+    ),
 ]
+handler400 = "spoton.api.errors.bad_request"
 handler404 = "spoton.api.errors.page_not_found"
 handler500 = "spoton.api.errors.server_error"

@@ -31,6 +31,7 @@ from tracking.processed import environments_with_data, ranges_of
 
 
 class EnvironmentListView(ListAPIView):
+    queryset = Environment.objects.none()
     serializer_class = EnvironmentItemSerializer
     pagination_class = pages_ordered_by("slug")
 

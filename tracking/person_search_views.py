@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from environments.errors import ValidationFailedError
+from environments.json_parser import BoundedJSONParser
 from environments.selectors import environment_get
 from tracking import selectors
 from tracking.gallery import Alike
@@ -61,8 +62,12 @@ EXAMPLE_FOUND = OpenApiExample(
 )
 
 
+class PictureJSONParser(BoundedJSONParser):
+    most_bytes = MOST_BODY_BYTES
+
+
 class PersonSearchView(APIView):
-    parser_classes = [JSONParser, MultiPartParser]
+    parser_classes = [PictureJSONParser, MultiPartParser]
 
     @extend_schema(
         operation_id="persons_search",

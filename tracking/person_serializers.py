@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
+from environments.known_fields import KnownFieldsSerializer
 from environments.serializers import MomentField
 from tracking.models import PersonChange, PersonFeedback
-
-
-class KnownFieldsSerializer(serializers.Serializer):
-    """Refuses fields that it does not know, by name."""
-
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields) if isinstance(self.initial_data, dict) else set()
-        if unknown:
-            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such field."))
-        return data
 
 
 class PersonMergeSerializer(KnownFieldsSerializer):

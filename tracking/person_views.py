@@ -40,6 +40,44 @@ EXAMPLE_FEEDBACK = OpenApiExample(
 )
 
 
+EXAMPLE_CHANGE = OpenApiExample(
+    "A merge",
+    value={
+        "change_id": "5b0c2f0e-6f0d-4a58-9d39-4f0b6a4c1c7e",
+        "kind": "merge",
+        "source": "operator",
+        "person_id": _PERSON,
+        "other_id": _OTHER,
+        "reason": "same jacket",
+        "details": {},
+        "created_at": "2026-01-05T10:12:00.000Z",
+        "created_by": "oona",
+        "undone_at": None,
+        "undone_by": None,
+    },
+    response_only=True,
+)
+EXAMPLE_SAID = OpenApiExample(
+    "What was said",
+    value={
+        "feedback_id": "e4c6a1d2-6f2f-4d8f-9d57-3a0d9c8b7a61",
+        "verdict": "down",
+        "person_id": _PERSON,
+        "candidate_id": _OTHER,
+        "task_id": None,
+        "camera_id": None,
+        "at": None,
+        "notes": "",
+        "confidence": None,
+        "source": "",
+        "change_id": None,
+        "created_at": "2026-01-05T10:12:00.000Z",
+        "created_by": "oona",
+    },
+    response_only=True,
+)
+
+
 class _NewestFirst(api_settings.DEFAULT_PAGINATION_CLASS):
     ordering = "-created_at"
 
@@ -49,7 +87,7 @@ class PersonMergeView(APIView):
         operation_id="persons_merge",
         request=PersonMergeSerializer,
         responses={201: PersonChangeSerializer},
-        examples=[EXAMPLE_MERGE],
+        examples=[EXAMPLE_MERGE, EXAMPLE_CHANGE],
         description="Errors: `persons_overlap`, `same_person` (409).",
     )
     def post(self, request: Request, person_id: UUID) -> Response:
@@ -104,7 +142,7 @@ class PersonHistoryView(ListAPIView):
         user, person_id = self.request.user, self.kwargs["person_id"]
         return selectors.person_history([person_id, selectors.person_get(user=user, person_id=person_id).pk])
 
-    @extend_schema(operation_id="persons_history")
+    @extend_schema(operation_id="persons_history", examples=[EXAMPLE_CHANGE])
     def get(self, request: Request, person_id: UUID) -> Response:
         """Merges and splits of a person, undone ones too, newest first."""
         return super().get(request, person_id)
@@ -115,6 +153,7 @@ class PersonChangeUndoView(APIView):
         operation_id="person_changes_undo",
         request=None,
         responses=PersonChangeSerializer,
+        examples=[EXAMPLE_CHANGE],
         description="Errors: `person_change_undone`, `person_change_blocked` (409; `change_ids` of later changes "
         "of the same rows, the first to undo in front).",
     )
@@ -135,7 +174,9 @@ class PersonFeedbackView(ListAPIView):
         environment = environment_get(user=self.request.user, slug=query.validated_data["environment_id"])
         return selectors.feedback_of(environment, person_id=query.validated_data.get("person_id"))
 
-    @extend_schema(operation_id="persons_feedback_list", parameters=[FeedbackQuerySerializer])
+    @extend_schema(
+        operation_id="persons_feedback_list", parameters=[FeedbackQuerySerializer], examples=[EXAMPLE_SAID]
+    )
     def get(self, request: Request) -> Response:
         """What was said about re-identification in an environment, newest first."""
         return super().get(request)
@@ -144,7 +185,7 @@ class PersonFeedbackView(ListAPIView):
         operation_id="persons_feedback_give",
         request=FeedbackGiveSerializer,
         responses={201: FeedbackSerializer},
-        examples=[EXAMPLE_FEEDBACK],
+        examples=[EXAMPLE_FEEDBACK, EXAMPLE_SAID],
         description="`up` on a pair merges the two, `down` undoes the merge that made them one. `down` on a camera "
         "and time makes the track there somebody else. Denied pairs are never matched automatically again.",
     )

@@ -38,6 +38,19 @@ EXAMPLE_STATE = OpenApiExample("Twice as fast", value=_STATE, response_only=True
 EXAMPLE_FOCUS = OpenApiExample(
     "Look at this person", value={"person_id": "1f0e9a52-6f8b-5d0c-9a55-0a4f5a3f6d21"}, request_only=True
 )
+EXAMPLE_FOCUSED = OpenApiExample(
+    "Somebody is focused",
+    value={
+        "task_id": _STATE["task_id"],
+        "is_active": True,
+        "focused_person_id": "1f0e9a52-6f8b-5d0c-9a55-0a4f5a3f6d21",
+        "focus_start_time": "2026-01-06T08:00:21.000Z",
+        "highlight_settings": {},
+        "cross_camera_sync": True,
+        "person_details": None,
+    },
+    response_only=True,
+)
 NOTHING = "Errors: `nothing_to_play` (409) while nothing is processed yet."
 
 
@@ -60,7 +73,12 @@ class PlaybackView(APIView):
         """Where the task's shared clock stands; `following` while there is none."""
         return Response(playback.playback_state(_task(request, task_id)))
 
-    @extend_schema(operation_id="playback_follow", tags=["playback"], responses=PlaybackSerializer)
+    @extend_schema(
+        operation_id="playback_follow",
+        tags=["playback"],
+        responses={200: PlaybackSerializer},
+        examples=[EXAMPLE_STATE],
+    )
     def delete(self, request: Request, task_id: UUID) -> Response:
         """Follow the processing again: forget the clock, for all who watch."""
         return Response(playback.playback_follow(user=request.user, task=_task(request, task_id)))
@@ -89,6 +107,7 @@ class PlaybackPauseView(APIView):
         tags=["playback"],
         request=None,
         responses=PlaybackSerializer,
+        examples=[EXAMPLE_STATE],
         description=NOTHING,
     )
     def post(self, request: Request, task_id: UUID) -> Response:
@@ -117,7 +136,9 @@ class PlaybackSeekView(APIView):
 
 
 class FocusView(APIView):
-    @extend_schema(operation_id="focus_get", tags=["focus"], responses=FocusSerializer)
+    @extend_schema(
+        operation_id="focus_get", tags=["focus"], responses=FocusSerializer, examples=[EXAMPLE_FOCUSED]
+    )
     def get(self, request: Request, task_id: UUID) -> Response:
         """Whom all who watch the task look at, and where that person is."""
         task = _task(request, task_id)
@@ -128,7 +149,7 @@ class FocusView(APIView):
         tags=["focus"],
         request=FocusSetSerializer,
         responses=FocusSerializer,
-        examples=[EXAMPLE_FOCUS],
+        examples=[EXAMPLE_FOCUS, EXAMPLE_FOCUSED],
     )
     def post(self, request: Request, task_id: UUID) -> Response:
         """Let all who watch the task look at a person."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from environments.known_fields import KnownFieldsSerializer
 from tracking.models import ProcessingTask
 
 
-class TaskStartSerializer(serializers.Serializer):
+class TaskStartSerializer(KnownFieldsSerializer):
     environment_id = serializers.SlugField()
     mode = serializers.ChoiceField(ProcessingTask.Mode.choices, default=ProcessingTask.Mode.RECORDED)
     cameras = serializers.ListField(child=serializers.SlugField(), required=False, min_length=1)
@@ -18,12 +19,6 @@ class TaskStartSerializer(serializers.Serializer):
     embedder = serializers.CharField(required=False, max_length=300)
     fps = serializers.FloatField(required=False, min_value=0.1, max_value=60)
     score_threshold = serializers.FloatField(required=False, min_value=0, max_value=1)
-
-    def validate(self, data):
-        unknown = set(self.initial_data) - set(self.fields) if isinstance(self.initial_data, dict) else set()
-        if unknown:
-            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "There is no such field."))
-        return data
 
 
 class ChoiceSerializer(serializers.Serializer):

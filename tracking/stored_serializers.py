@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from environments.known_fields import KnownFieldsSerializer
 from environments.serializers import MomentField
 from tracking.models import Snapshot
-from tracking.person_serializers import KnownFieldsSerializer
 
 
 class SnapshotTakeSerializer(KnownFieldsSerializer):

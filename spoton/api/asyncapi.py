@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 
 from analytics.sockets import CHANNELS as ANALYTICS
+from spoton.api.methods import read_only
 from spoton.system.sockets import CHANNELS as SYSTEM
 from tracking.sockets.described import CHANNELS as TRACKING
 from tracking.sockets.described import Channel, Message
@@ -71,6 +72,7 @@ def asyncapi_document() -> dict[str, Any]:
     }
 
 
+@read_only
 def asyncapi(request: HttpRequest) -> JsonResponse:
     """Served like the OpenAPI document: it holds nothing that is secret."""
     return JsonResponse(asyncapi_document())

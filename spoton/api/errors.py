@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from environments.errors import DomainError
+from environments.json_parser import BodyTooLarge
 from spoton.api.envelope import error_body
 from tracking.stores import STORES_AWAY, brief
 
@@ -31,6 +32,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.MethodNotAllowed, "method_not_allowed"),
     (exceptions.NotAcceptable, "not_acceptable"),
     (exceptions.UnsupportedMediaType, "unsupported_media_type"),
+    (BodyTooLarge, "request_too_large"),
     (exceptions.Throttled, "throttled"),
 )
 
@@ -90,6 +92,11 @@ def _api_exception(error: exceptions.APIException) -> Response:
     return Response(
         error_body(code, str(message), details), status=error.status_code, headers=headers, exception=True
     )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What is refused before any view: a host name that is not ours, a path or form that cannot be read."""
+    return JsonResponse(error_body("malformed_request", "This request cannot be understood."), status=400)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -49,6 +49,7 @@ def route(**methods: Callable[..., Answer]) -> Callable[..., HttpResponseBase]:
             return response
         return answer if isinstance(answer, HttpResponseBase) else JsonResponse(answer)
 
+    view.methods = tuple(methods)  # type: ignore[attr-defined]
     return view
 
 

@@ -2,8 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
+from spoton.api.methods import read_only
 from tracking.picture_files import foreign_origin
 
 # nothing but our own files; pictures also from memory (blob:) and the bucket of stored ones, if there is one; sockets
@@ -15,7 +15,7 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-@require_safe
+@read_only
 def console(request: HttpRequest) -> HttpResponse:
     """The page at `/`. It holds no data; signing in happens in the browser."""
     response = render(request, "console/index.html")

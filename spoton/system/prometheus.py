@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spoton.api.envelope import error_body
+from spoton.api.methods import read_only
 from spoton.auth.authentication import user_of_access_token
 from spoton.health import component_states
 from spoton.system.open_sockets import CountSockets
@@ -186,7 +186,7 @@ registry.register(SystemCollector())
 registry.register(ProcessCollector(registry=None))
 
 
-@require_safe
+@read_only
 def metrics(request: HttpRequest) -> HttpResponse:
     """For Prometheus, with the token of the settings; or for a superuser, with an access token."""
     if not _may_read(request.headers.get("Authorization", "")):

@@ -1,0 +1,1 @@
+"""Requests that nobody would send, to every documented operation of a running product, by Schemathesis."""
