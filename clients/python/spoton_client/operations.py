@@ -27,7 +27,7 @@ class Operations:
     def analytics_real_time_metrics(
         self, **query: Unpack[types.AnalyticsRealTimeMetricsQuery]
     ) -> types.LiveMetrics:
-        """Counts per camera and zone at the newest processed instant of an environment.
+        """Counts per camera and zone at the newest processed instant of an environment
 
         GET /api/v1/analytics/real-time/metrics
         """
@@ -168,14 +168,14 @@ class Operations:
         )
 
     def media_crop_image(self, crop_id: str) -> bytes:
-        """A stored picture of a person.
+        """A stored picture of a person
 
         GET /api/v1/media/crops/{crop_id}/image
         """
         return self._bytes(Request("GET", path("/api/v1/media/crops/{crop_id}/image", crop_id=crop_id)))
 
     def media_frame(self, task_id: str, camera_id: str, **query: Unpack[types.MediaFrameQuery]) -> bytes:
-        """The camera's picture at `t`, or the last one processed, with the caller's overlay.
+        """The camera's picture at `t`, or the last one processed, with the caller's overlay
 
         GET /api/v1/media/frames/{task_id}/{camera_id}
         """
@@ -190,7 +190,7 @@ class Operations:
     def media_frame_raw(
         self, task_id: str, camera_id: str, **query: Unpack[types.MediaFrameRawQuery]
     ) -> bytes:
-        """The camera's picture at `t`, or the last one processed, as it was captured.
+        """The camera's picture at `t`, or the last one processed, as it was captured
 
         GET /api/v1/media/frames/{task_id}/{camera_id}/raw
         """
@@ -205,7 +205,7 @@ class Operations:
     def media_snapshot_take(
         self, task_id: str, camera_id: str, **body: Unpack[types.SnapshotTake]
     ) -> types.Snapshot:
-        """Keep the camera's picture at `t`, or the last one processed, until somebody deletes it.
+        """Keep the camera's picture at `t`, or the last one processed, until somebody deletes it
 
         POST /api/v1/media/frames/{task_id}/{camera_id}/snapshot
         """
@@ -224,7 +224,7 @@ class Operations:
     def media_stream(
         self, task_id: str, camera_id: str, **query: Unpack[types.MediaStreamQuery]
     ) -> Iterator[bytes]:
-        """Motion JPEG for `<img>`: a camera's newest pictures for as long as the task runs.
+        """Motion JPEG for `<img>`: a camera's newest pictures for as long as the task runs
 
         GET /api/v1/media/frames/{task_id}/{camera_id}/stream
         """
@@ -239,7 +239,7 @@ class Operations:
         )
 
     def media_multi_camera(self, task_id: str, **query: Unpack[types.MediaMultiCameraQuery]) -> bytes:
-        """Several cameras at one instant in one picture, with the caller's overlay.
+        """Several cameras at one instant in one picture, with the caller's overlay
 
         GET /api/v1/media/frames/{task_id}/multi-camera
         """
@@ -248,21 +248,21 @@ class Operations:
         )
 
     def media_overlay_config(self, **query: Unpack[types.MediaOverlayConfigQuery]) -> types.OverlayStyle:
-        """The caller's overlay style for a task.
+        """The caller's overlay style for a task
 
         GET /api/v1/media/frames/overlay-config
         """
         return self._data(Request("GET", "/api/v1/media/frames/overlay-config", query=query))
 
     def media_overlay_config_set(self, **body: Unpack[types.OverlayConfig]) -> types.OverlayStyle:
-        """Change some of the caller's overlay style for a task; what is not named stays as it is.
+        """Change some of the caller's overlay style for a task; what is not named stays as it is
 
         POST /api/v1/media/frames/overlay-config
         """
         return self._data(Request("POST", "/api/v1/media/frames/overlay-config", body=body))
 
     def media_person_image(self, person_id: str, **query: Unpack[types.MediaPersonImageQuery]) -> bytes:
-        """The best picture of a person, or of one camera, or the one nearest to a time.
+        """The best picture of a person, or of one camera, or the one nearest to a time
 
         GET /api/v1/media/persons/{person_id}/image
         """
@@ -271,21 +271,21 @@ class Operations:
         )
 
     def media_sign(self, **body: Unpack[types.Sign]) -> types.SignedUrls:
-        """Addresses of pictures that work without headers for some minutes, for the caller.
+        """Addresses of pictures that work without headers for some minutes, for the caller
 
         POST /api/v1/media/sign
         """
         return self._data(Request("POST", "/api/v1/media/sign", body=body))
 
     def media_snapshots(self, **query: Unpack[types.MediaSnapshotsQuery]) -> Iterator[types.Snapshot]:
-        """The snapshots of an environment, newest first.
+        """The snapshots of an environment, newest first
 
         GET /api/v1/media/snapshots
         """
         return self._pages(Request("GET", "/api/v1/media/snapshots", query=query))
 
     def media_snapshot_delete(self, snapshot_id: str) -> None:
-        """Delete a snapshot and its picture.
+        """Delete a snapshot and its picture
 
         DELETE /api/v1/media/snapshots/{snapshot_id}
         """
@@ -294,7 +294,7 @@ class Operations:
         )
 
     def media_snapshot_image(self, snapshot_id: str) -> bytes:
-        """The picture of a snapshot.
+        """The picture of a snapshot
 
         GET /api/v1/media/snapshots/{snapshot_id}/image
         """
@@ -324,7 +324,7 @@ class Operations:
         return self._data(Request("PATCH", "/api/v1/preferences", body=body))
 
     def processing_tasks_active_persons(self, task_id: str) -> types.ActivePersons:
-        """Persons in view at the end of what is processed so far.
+        """Persons in view at the end of what is processed so far
 
         GET /api/v1/processing-tasks/{task_id}/active-persons
         """
@@ -333,21 +333,21 @@ class Operations:
         )
 
     def processing_tasks_pause(self, task_id: str) -> types.Task:
-        """Pause; within one batch nothing more is processed.
+        """Pause; within one batch nothing more is processed
 
         POST /api/v1/processing-tasks/{task_id}/pause
         """
         return self._data(Request("POST", path("/api/v1/processing-tasks/{task_id}/pause", task_id=task_id)))
 
     def processing_tasks_resume(self, task_id: str) -> types.Task:
-        """Go on after a pause.
+        """Go on after a pause
 
         POST /api/v1/processing-tasks/{task_id}/resume
         """
         return self._data(Request("POST", path("/api/v1/processing-tasks/{task_id}/resume", task_id=task_id)))
 
     def processing_tasks_seek(self, task_id: str, **body: Unpack[types.Seek]) -> types.Task:
-        """Go on with a later time of the recordings; what lies between is left out.
+        """Go on with a later time of the recordings; what lies between is left out
 
         POST /api/v1/processing-tasks/{task_id}/seek
         """
@@ -356,85 +356,84 @@ class Operations:
         )
 
     def processing_tasks_status(self, task_id: str) -> types.Task:
-        """State, progress, timings and troubles of a task.
+        """State, progress, timings and troubles of a task
 
         GET /api/v1/processing-tasks/{task_id}/status
         """
         return self._data(Request("GET", path("/api/v1/processing-tasks/{task_id}/status", task_id=task_id)))
 
     def processing_tasks_stop(self, task_id: str) -> types.Task:
-        """Stop a task; what was recorded stays.
+        """Stop a task; what was recorded stays
 
         POST /api/v1/processing-tasks/{task_id}/stop
         """
         return self._data(Request("POST", path("/api/v1/processing-tasks/{task_id}/stop", task_id=task_id)))
 
     def processing_tasks_active(self) -> list[types.Task]:
-        """Tasks that have not ended, newest first.
+        """Tasks that have not ended, newest first
 
         GET /api/v1/processing-tasks/active
         """
         return self._data(Request("GET", "/api/v1/processing-tasks/active"))
 
     def processing_tasks_start(self, **body: Unpack[types.TaskStart]) -> types.Task:
-        """Start processing a recorded span or live cameras.
+        """Start processing a recorded span or live cameras
 
         POST /api/v1/processing-tasks/start
         """
         return self._data(Request("POST", "/api/v1/processing-tasks/start", body=body))
 
     def system_cameras_status(self) -> list[types.CameraState]:
-        """Rate, lag, drops and last frame of every camera of the environments that the caller administers.
+        """Rate, lag, drops and last frame of every camera of the environments that the caller administers
 
         GET /api/v1/system/cameras/status
         """
         return self._data(Request("GET", "/api/v1/system/cameras/status"))
 
     def system_maintenance(self, **body: Unpack[types.Maintenance]) -> types.MaintenanceResult:
-        """Clear caches, forget what is old, have models read again. For administrators of all environments.
+        """Clear caches, forget what is old, have models read again
 
         POST /api/v1/system/maintenance
         """
         return self._data(Request("POST", "/api/v1/system/maintenance", body=body))
 
     def system_performance(self) -> types.Performance:
-        """Stage times, throughput, queues and devices of now. For administrators; cameras of their
-        environments.
+        """Stage times, throughput, queues and devices of now
 
         GET /api/v1/system/performance
         """
         return self._data(Request("GET", "/api/v1/system/performance"))
 
     def system_status(self) -> types.SystemStatus:
-        """Components, versions and tasks. For operators of some environment.
+        """Components, versions and tasks
 
         GET /api/v1/system/status
         """
         return self._data(Request("GET", "/api/v1/system/status"))
 
     def playback_state(self, task_id: str) -> types.Playback:
-        """Where the task's shared clock stands; `following` while there is none.
+        """Where the task's shared clock stands; `following` while there is none
 
         GET /api/v1/tracking/controls/{task_id}
         """
         return self._data(Request("GET", path("/api/v1/tracking/controls/{task_id}", task_id=task_id)))
 
-    def playback_follow(self, task_id: str) -> None:
-        """Follow the processing again: forget the clock, for all who watch.
+    def playback_follow(self, task_id: str) -> types.Playback:
+        """Follow the processing again: forget the clock, for all who watch
 
         DELETE /api/v1/tracking/controls/{task_id}
         """
         return self._data(Request("DELETE", path("/api/v1/tracking/controls/{task_id}", task_id=task_id)))
 
     def playback_pause(self, task_id: str) -> types.Playback:
-        """Errors: `nothing_to_play` (409) while nothing is processed yet.
+        """Errors: `nothing_to_play` (409) while nothing is processed yet
 
         POST /api/v1/tracking/controls/{task_id}/pause
         """
         return self._data(Request("POST", path("/api/v1/tracking/controls/{task_id}/pause", task_id=task_id)))
 
     def playback_play(self, task_id: str, **body: Unpack[types.Play]) -> types.Playback:
-        """Errors: `nothing_to_play` (409) while nothing is processed yet.
+        """Errors: `nothing_to_play` (409) while nothing is processed yet
 
         POST /api/v1/tracking/controls/{task_id}/play
         """
@@ -443,7 +442,7 @@ class Operations:
         )
 
     def playback_seek(self, task_id: str, **body: Unpack[types.PlaybackSeek]) -> types.Playback:
-        """Give `timestamp` or `position`. Errors: `nothing_to_play` (409) while nothing is processed yet.
+        """Give `timestamp` or `position`
 
         POST /api/v1/tracking/controls/{task_id}/seek
         """
@@ -452,14 +451,14 @@ class Operations:
         )
 
     def focus_get(self, task_id: str) -> types.Focus:
-        """Whom all who watch the task look at, and where that person is.
+        """Whom all who watch the task look at, and where that person is
 
         GET /api/v1/tracking/focus/{task_id}
         """
         return self._data(Request("GET", path("/api/v1/tracking/focus/{task_id}", task_id=task_id)))
 
     def focus_set(self, task_id: str, **body: Unpack[types.FocusSet]) -> types.Focus:
-        """Let all who watch the task look at a person.
+        """Let all who watch the task look at a person
 
         POST /api/v1/tracking/focus/{task_id}
         """
@@ -468,7 +467,7 @@ class Operations:
         )
 
     def focus_clear(self, task_id: str) -> None:
-        """Look at everybody again.
+        """Look at everybody again
 
         DELETE /api/v1/tracking/focus/{task_id}
         """
@@ -476,7 +475,7 @@ class Operations:
 
     def person_changes_undo(self, change_id: str) -> types.PersonChange:
         """Errors: `person_change_undone`, `person_change_blocked` (409; `change_ids` of later changes of the
-        same rows, the first to undo in front).
+        same rows, the first to undo in front)
 
         POST /api/v1/tracking/person-changes/{change_id}/undo
         """
@@ -487,8 +486,7 @@ class Operations:
     def persons_details(
         self, person_id: str, **query: Unpack[types.PersonsDetailsQuery]
     ) -> types.PersonDetails:
-        """An older id stands for whom it was merged into. Errors: `person_not_found` (404),
-        `range_not_available` (422; `available` in the details).
+        """An older id stands for whom it was merged into
 
         GET /api/v1/tracking/persons/{person_id}/details
         """
@@ -501,7 +499,7 @@ class Operations:
     def persons_history(
         self, person_id: str, **query: Unpack[types.PersonsHistoryQuery]
     ) -> Iterator[types.PersonChange]:
-        """Merges and splits of a person, undone ones too, newest first.
+        """Merges and splits of a person, undone ones too, newest first
 
         GET /api/v1/tracking/persons/{person_id}/history
         """
@@ -512,7 +510,7 @@ class Operations:
         )
 
     def persons_merge(self, person_id: str, **body: Unpack[types.PersonMerge]) -> types.PersonChange:
-        """Errors: `persons_overlap`, `same_person` (409).
+        """Errors: `persons_overlap`, `same_person` (409)
 
         POST /api/v1/tracking/persons/{person_id}/merge
         """
@@ -523,8 +521,7 @@ class Operations:
         )
 
     def persons_split(self, person_id: str, **body: Unpack[types.PersonSplit]) -> types.PersonChange:
-        """The new person is the change's `other_id`. Errors: `nothing_to_split` (422), `conflict` (409) when a
-        part of a running task is asked for.
+        """The new person is the change's `other_id`
 
         POST /api/v1/tracking/persons/{person_id}/split
         """
@@ -537,15 +534,14 @@ class Operations:
     def persons_feedback_list(
         self, **query: Unpack[types.PersonsFeedbackListQuery]
     ) -> Iterator[types.Feedback]:
-        """What was said about re-identification in an environment, newest first.
+        """What was said about re-identification in an environment, newest first
 
         GET /api/v1/tracking/persons/feedback
         """
         return self._pages(Request("GET", "/api/v1/tracking/persons/feedback", query=query))
 
     def persons_feedback_give(self, **body: Unpack[types.FeedbackGive]) -> types.Feedback:
-        """`up` on a pair merges the two, `down` undoes the merge that made them one. `down` on a camera and
-        time makes the track there somebody else. Denied pairs are never matched automatically again.
+        """`up` on a pair merges the two, `down` undoes the merge that made them one
 
         POST /api/v1/tracking/persons/feedback
         """
@@ -553,7 +549,7 @@ class Operations:
 
     def persons_search(self, **body: Unpack[types.PersonsSearchBody]) -> types.PersonSearchResult:
         """Errors: `range_not_available` (422; `available` in the details), `media_timeout` and
-        `embedder_not_available` (503).
+        `embedder_not_available` (503)
 
         POST /api/v1/tracking/persons/search
         """
@@ -578,7 +574,7 @@ class AsyncOperations:
     async def analytics_real_time_metrics(
         self, **query: Unpack[types.AnalyticsRealTimeMetricsQuery]
     ) -> types.LiveMetrics:
-        """Counts per camera and zone at the newest processed instant of an environment.
+        """Counts per camera and zone at the newest processed instant of an environment
 
         GET /api/v1/analytics/real-time/metrics
         """
@@ -721,7 +717,7 @@ class AsyncOperations:
         )
 
     async def media_crop_image(self, crop_id: str) -> bytes:
-        """A stored picture of a person.
+        """A stored picture of a person
 
         GET /api/v1/media/crops/{crop_id}/image
         """
@@ -730,7 +726,7 @@ class AsyncOperations:
     async def media_frame(
         self, task_id: str, camera_id: str, **query: Unpack[types.MediaFrameQuery]
     ) -> bytes:
-        """The camera's picture at `t`, or the last one processed, with the caller's overlay.
+        """The camera's picture at `t`, or the last one processed, with the caller's overlay
 
         GET /api/v1/media/frames/{task_id}/{camera_id}
         """
@@ -745,7 +741,7 @@ class AsyncOperations:
     async def media_frame_raw(
         self, task_id: str, camera_id: str, **query: Unpack[types.MediaFrameRawQuery]
     ) -> bytes:
-        """The camera's picture at `t`, or the last one processed, as it was captured.
+        """The camera's picture at `t`, or the last one processed, as it was captured
 
         GET /api/v1/media/frames/{task_id}/{camera_id}/raw
         """
@@ -760,7 +756,7 @@ class AsyncOperations:
     async def media_snapshot_take(
         self, task_id: str, camera_id: str, **body: Unpack[types.SnapshotTake]
     ) -> types.Snapshot:
-        """Keep the camera's picture at `t`, or the last one processed, until somebody deletes it.
+        """Keep the camera's picture at `t`, or the last one processed, until somebody deletes it
 
         POST /api/v1/media/frames/{task_id}/{camera_id}/snapshot
         """
@@ -779,7 +775,7 @@ class AsyncOperations:
     def media_stream(
         self, task_id: str, camera_id: str, **query: Unpack[types.MediaStreamQuery]
     ) -> AsyncIterator[bytes]:
-        """Motion JPEG for `<img>`: a camera's newest pictures for as long as the task runs.
+        """Motion JPEG for `<img>`: a camera's newest pictures for as long as the task runs
 
         GET /api/v1/media/frames/{task_id}/{camera_id}/stream
         """
@@ -794,7 +790,7 @@ class AsyncOperations:
         )
 
     async def media_multi_camera(self, task_id: str, **query: Unpack[types.MediaMultiCameraQuery]) -> bytes:
-        """Several cameras at one instant in one picture, with the caller's overlay.
+        """Several cameras at one instant in one picture, with the caller's overlay
 
         GET /api/v1/media/frames/{task_id}/multi-camera
         """
@@ -805,21 +801,21 @@ class AsyncOperations:
     async def media_overlay_config(
         self, **query: Unpack[types.MediaOverlayConfigQuery]
     ) -> types.OverlayStyle:
-        """The caller's overlay style for a task.
+        """The caller's overlay style for a task
 
         GET /api/v1/media/frames/overlay-config
         """
         return await self._data(Request("GET", "/api/v1/media/frames/overlay-config", query=query))
 
     async def media_overlay_config_set(self, **body: Unpack[types.OverlayConfig]) -> types.OverlayStyle:
-        """Change some of the caller's overlay style for a task; what is not named stays as it is.
+        """Change some of the caller's overlay style for a task; what is not named stays as it is
 
         POST /api/v1/media/frames/overlay-config
         """
         return await self._data(Request("POST", "/api/v1/media/frames/overlay-config", body=body))
 
     async def media_person_image(self, person_id: str, **query: Unpack[types.MediaPersonImageQuery]) -> bytes:
-        """The best picture of a person, or of one camera, or the one nearest to a time.
+        """The best picture of a person, or of one camera, or the one nearest to a time
 
         GET /api/v1/media/persons/{person_id}/image
         """
@@ -828,21 +824,21 @@ class AsyncOperations:
         )
 
     async def media_sign(self, **body: Unpack[types.Sign]) -> types.SignedUrls:
-        """Addresses of pictures that work without headers for some minutes, for the caller.
+        """Addresses of pictures that work without headers for some minutes, for the caller
 
         POST /api/v1/media/sign
         """
         return await self._data(Request("POST", "/api/v1/media/sign", body=body))
 
     def media_snapshots(self, **query: Unpack[types.MediaSnapshotsQuery]) -> AsyncIterator[types.Snapshot]:
-        """The snapshots of an environment, newest first.
+        """The snapshots of an environment, newest first
 
         GET /api/v1/media/snapshots
         """
         return self._pages(Request("GET", "/api/v1/media/snapshots", query=query))
 
     async def media_snapshot_delete(self, snapshot_id: str) -> None:
-        """Delete a snapshot and its picture.
+        """Delete a snapshot and its picture
 
         DELETE /api/v1/media/snapshots/{snapshot_id}
         """
@@ -851,7 +847,7 @@ class AsyncOperations:
         )
 
     async def media_snapshot_image(self, snapshot_id: str) -> bytes:
-        """The picture of a snapshot.
+        """The picture of a snapshot
 
         GET /api/v1/media/snapshots/{snapshot_id}/image
         """
@@ -881,7 +877,7 @@ class AsyncOperations:
         return await self._data(Request("PATCH", "/api/v1/preferences", body=body))
 
     async def processing_tasks_active_persons(self, task_id: str) -> types.ActivePersons:
-        """Persons in view at the end of what is processed so far.
+        """Persons in view at the end of what is processed so far
 
         GET /api/v1/processing-tasks/{task_id}/active-persons
         """
@@ -890,7 +886,7 @@ class AsyncOperations:
         )
 
     async def processing_tasks_pause(self, task_id: str) -> types.Task:
-        """Pause; within one batch nothing more is processed.
+        """Pause; within one batch nothing more is processed
 
         POST /api/v1/processing-tasks/{task_id}/pause
         """
@@ -899,7 +895,7 @@ class AsyncOperations:
         )
 
     async def processing_tasks_resume(self, task_id: str) -> types.Task:
-        """Go on after a pause.
+        """Go on after a pause
 
         POST /api/v1/processing-tasks/{task_id}/resume
         """
@@ -908,7 +904,7 @@ class AsyncOperations:
         )
 
     async def processing_tasks_seek(self, task_id: str, **body: Unpack[types.Seek]) -> types.Task:
-        """Go on with a later time of the recordings; what lies between is left out.
+        """Go on with a later time of the recordings; what lies between is left out
 
         POST /api/v1/processing-tasks/{task_id}/seek
         """
@@ -917,7 +913,7 @@ class AsyncOperations:
         )
 
     async def processing_tasks_status(self, task_id: str) -> types.Task:
-        """State, progress, timings and troubles of a task.
+        """State, progress, timings and troubles of a task
 
         GET /api/v1/processing-tasks/{task_id}/status
         """
@@ -926,7 +922,7 @@ class AsyncOperations:
         )
 
     async def processing_tasks_stop(self, task_id: str) -> types.Task:
-        """Stop a task; what was recorded stays.
+        """Stop a task; what was recorded stays
 
         POST /api/v1/processing-tasks/{task_id}/stop
         """
@@ -935,57 +931,56 @@ class AsyncOperations:
         )
 
     async def processing_tasks_active(self) -> list[types.Task]:
-        """Tasks that have not ended, newest first.
+        """Tasks that have not ended, newest first
 
         GET /api/v1/processing-tasks/active
         """
         return await self._data(Request("GET", "/api/v1/processing-tasks/active"))
 
     async def processing_tasks_start(self, **body: Unpack[types.TaskStart]) -> types.Task:
-        """Start processing a recorded span or live cameras.
+        """Start processing a recorded span or live cameras
 
         POST /api/v1/processing-tasks/start
         """
         return await self._data(Request("POST", "/api/v1/processing-tasks/start", body=body))
 
     async def system_cameras_status(self) -> list[types.CameraState]:
-        """Rate, lag, drops and last frame of every camera of the environments that the caller administers.
+        """Rate, lag, drops and last frame of every camera of the environments that the caller administers
 
         GET /api/v1/system/cameras/status
         """
         return await self._data(Request("GET", "/api/v1/system/cameras/status"))
 
     async def system_maintenance(self, **body: Unpack[types.Maintenance]) -> types.MaintenanceResult:
-        """Clear caches, forget what is old, have models read again. For administrators of all environments.
+        """Clear caches, forget what is old, have models read again
 
         POST /api/v1/system/maintenance
         """
         return await self._data(Request("POST", "/api/v1/system/maintenance", body=body))
 
     async def system_performance(self) -> types.Performance:
-        """Stage times, throughput, queues and devices of now. For administrators; cameras of their
-        environments.
+        """Stage times, throughput, queues and devices of now
 
         GET /api/v1/system/performance
         """
         return await self._data(Request("GET", "/api/v1/system/performance"))
 
     async def system_status(self) -> types.SystemStatus:
-        """Components, versions and tasks. For operators of some environment.
+        """Components, versions and tasks
 
         GET /api/v1/system/status
         """
         return await self._data(Request("GET", "/api/v1/system/status"))
 
     async def playback_state(self, task_id: str) -> types.Playback:
-        """Where the task's shared clock stands; `following` while there is none.
+        """Where the task's shared clock stands; `following` while there is none
 
         GET /api/v1/tracking/controls/{task_id}
         """
         return await self._data(Request("GET", path("/api/v1/tracking/controls/{task_id}", task_id=task_id)))
 
-    async def playback_follow(self, task_id: str) -> None:
-        """Follow the processing again: forget the clock, for all who watch.
+    async def playback_follow(self, task_id: str) -> types.Playback:
+        """Follow the processing again: forget the clock, for all who watch
 
         DELETE /api/v1/tracking/controls/{task_id}
         """
@@ -994,7 +989,7 @@ class AsyncOperations:
         )
 
     async def playback_pause(self, task_id: str) -> types.Playback:
-        """Errors: `nothing_to_play` (409) while nothing is processed yet.
+        """Errors: `nothing_to_play` (409) while nothing is processed yet
 
         POST /api/v1/tracking/controls/{task_id}/pause
         """
@@ -1003,7 +998,7 @@ class AsyncOperations:
         )
 
     async def playback_play(self, task_id: str, **body: Unpack[types.Play]) -> types.Playback:
-        """Errors: `nothing_to_play` (409) while nothing is processed yet.
+        """Errors: `nothing_to_play` (409) while nothing is processed yet
 
         POST /api/v1/tracking/controls/{task_id}/play
         """
@@ -1012,7 +1007,7 @@ class AsyncOperations:
         )
 
     async def playback_seek(self, task_id: str, **body: Unpack[types.PlaybackSeek]) -> types.Playback:
-        """Give `timestamp` or `position`. Errors: `nothing_to_play` (409) while nothing is processed yet.
+        """Give `timestamp` or `position`
 
         POST /api/v1/tracking/controls/{task_id}/seek
         """
@@ -1021,14 +1016,14 @@ class AsyncOperations:
         )
 
     async def focus_get(self, task_id: str) -> types.Focus:
-        """Whom all who watch the task look at, and where that person is.
+        """Whom all who watch the task look at, and where that person is
 
         GET /api/v1/tracking/focus/{task_id}
         """
         return await self._data(Request("GET", path("/api/v1/tracking/focus/{task_id}", task_id=task_id)))
 
     async def focus_set(self, task_id: str, **body: Unpack[types.FocusSet]) -> types.Focus:
-        """Let all who watch the task look at a person.
+        """Let all who watch the task look at a person
 
         POST /api/v1/tracking/focus/{task_id}
         """
@@ -1037,7 +1032,7 @@ class AsyncOperations:
         )
 
     async def focus_clear(self, task_id: str) -> None:
-        """Look at everybody again.
+        """Look at everybody again
 
         DELETE /api/v1/tracking/focus/{task_id}
         """
@@ -1045,7 +1040,7 @@ class AsyncOperations:
 
     async def person_changes_undo(self, change_id: str) -> types.PersonChange:
         """Errors: `person_change_undone`, `person_change_blocked` (409; `change_ids` of later changes of the
-        same rows, the first to undo in front).
+        same rows, the first to undo in front)
 
         POST /api/v1/tracking/person-changes/{change_id}/undo
         """
@@ -1056,8 +1051,7 @@ class AsyncOperations:
     async def persons_details(
         self, person_id: str, **query: Unpack[types.PersonsDetailsQuery]
     ) -> types.PersonDetails:
-        """An older id stands for whom it was merged into. Errors: `person_not_found` (404),
-        `range_not_available` (422; `available` in the details).
+        """An older id stands for whom it was merged into
 
         GET /api/v1/tracking/persons/{person_id}/details
         """
@@ -1070,7 +1064,7 @@ class AsyncOperations:
     def persons_history(
         self, person_id: str, **query: Unpack[types.PersonsHistoryQuery]
     ) -> AsyncIterator[types.PersonChange]:
-        """Merges and splits of a person, undone ones too, newest first.
+        """Merges and splits of a person, undone ones too, newest first
 
         GET /api/v1/tracking/persons/{person_id}/history
         """
@@ -1081,7 +1075,7 @@ class AsyncOperations:
         )
 
     async def persons_merge(self, person_id: str, **body: Unpack[types.PersonMerge]) -> types.PersonChange:
-        """Errors: `persons_overlap`, `same_person` (409).
+        """Errors: `persons_overlap`, `same_person` (409)
 
         POST /api/v1/tracking/persons/{person_id}/merge
         """
@@ -1092,8 +1086,7 @@ class AsyncOperations:
         )
 
     async def persons_split(self, person_id: str, **body: Unpack[types.PersonSplit]) -> types.PersonChange:
-        """The new person is the change's `other_id`. Errors: `nothing_to_split` (422), `conflict` (409) when a
-        part of a running task is asked for.
+        """The new person is the change's `other_id`
 
         POST /api/v1/tracking/persons/{person_id}/split
         """
@@ -1106,15 +1099,14 @@ class AsyncOperations:
     def persons_feedback_list(
         self, **query: Unpack[types.PersonsFeedbackListQuery]
     ) -> AsyncIterator[types.Feedback]:
-        """What was said about re-identification in an environment, newest first.
+        """What was said about re-identification in an environment, newest first
 
         GET /api/v1/tracking/persons/feedback
         """
         return self._pages(Request("GET", "/api/v1/tracking/persons/feedback", query=query))
 
     async def persons_feedback_give(self, **body: Unpack[types.FeedbackGive]) -> types.Feedback:
-        """`up` on a pair merges the two, `down` undoes the merge that made them one. `down` on a camera and
-        time makes the track there somebody else. Denied pairs are never matched automatically again.
+        """`up` on a pair merges the two, `down` undoes the merge that made them one
 
         POST /api/v1/tracking/persons/feedback
         """
@@ -1122,7 +1114,7 @@ class AsyncOperations:
 
     async def persons_search(self, **body: Unpack[types.PersonsSearchBody]) -> types.PersonSearchResult:
         """Errors: `range_not_available` (422; `available` in the details), `media_timeout` and
-        `embedder_not_available` (503).
+        `embedder_not_available` (503)
 
         POST /api/v1/tracking/persons/search
         """

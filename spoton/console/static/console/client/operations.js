@@ -2,7 +2,7 @@
 
 /** Every operation of SpotOn; all parameters in one object. */
 export class Operations {
-  /** Counts per camera and zone at the newest processed instant of an environment. @param params {environment_id} */
+  /** Counts per camera and zone at the newest processed instant of an environment @param params {environment_id} */
   analyticsRealTimeMetrics(params = {}) {
     return this.call("data", "GET", "/api/v1/analytics/real-time/metrics", params);
   }
@@ -54,55 +54,55 @@ export class Operations {
   environmentsZones(params = {}) {
     return this.call("pages", "GET", "/api/v1/environments/{env_id}/zones", params);
   }
-  /** A stored picture of a person. @param params {crop_id} */
+  /** A stored picture of a person @param params {crop_id} */
   mediaCropImage(params = {}) {
     return this.call("bytes", "GET", "/api/v1/media/crops/{crop_id}/image", params);
   }
-  /** The camera's picture at `t`, or the last one processed, with the caller's overlay. @param params {task_id, camera_id, focus?, format?, height?, quality?, t?, width?} */
+  /** The camera's picture at `t`, or the last one processed, with the caller's overlay @param params {task_id, camera_id, focus?, format?, height?, quality?, t?, width?} */
   mediaFrame(params = {}) {
     return this.call("bytes", "GET", "/api/v1/media/frames/{task_id}/{camera_id}", params);
   }
-  /** The camera's picture at `t`, or the last one processed, as it was captured. @param params {task_id, camera_id, focus?, format?, height?, quality?, t?, width?} */
+  /** The camera's picture at `t`, or the last one processed, as it was captured @param params {task_id, camera_id, focus?, format?, height?, quality?, t?, width?} */
   mediaFrameRaw(params = {}) {
     return this.call("bytes", "GET", "/api/v1/media/frames/{task_id}/{camera_id}/raw", params);
   }
-  /** Keep the camera's picture at `t`, or the last one processed, until somebody deletes it. @param params {task_id, camera_id, t?, note?} */
+  /** Keep the camera's picture at `t`, or the last one processed, until somebody deletes it @param params {task_id, camera_id, t?, note?} */
   mediaSnapshotTake(params = {}) {
     return this.call("data", "POST", "/api/v1/media/frames/{task_id}/{camera_id}/snapshot", params);
   }
-  /** Motion JPEG for `<img>`: a camera's newest pictures for as long as the task runs. @param params {task_id, camera_id, focus?, max_rate?, overlay?, quality?, width?} */
+  /** Motion JPEG for `<img>`: a camera's newest pictures for as long as the task runs @param params {task_id, camera_id, focus?, max_rate?, overlay?, quality?, width?} */
   mediaStream(params = {}) {
     return this.call("parts", "GET", "/api/v1/media/frames/{task_id}/{camera_id}/stream", params);
   }
-  /** Several cameras at one instant in one picture, with the caller's overlay. @param params {task_id, cameras?, focus?, format?, height?, layout?, main?, quality?, t?, width?} */
+  /** Several cameras at one instant in one picture, with the caller's overlay @param params {task_id, cameras?, focus?, format?, height?, layout?, main?, quality?, t?, width?} */
   mediaMultiCamera(params = {}) {
     return this.call("bytes", "GET", "/api/v1/media/frames/{task_id}/multi-camera", params);
   }
-  /** The caller's overlay style for a task. @param params {task_id} */
+  /** The caller's overlay style for a task @param params {task_id} */
   mediaOverlayConfig(params = {}) {
     return this.call("data", "GET", "/api/v1/media/frames/overlay-config", params);
   }
-  /** Change some of the caller's overlay style for a task; what is not named stays as it is. @param params {boxes?, labels?, trails_seconds?, zones?, colour?, thickness?, highlight_colour?, highlight_strength?, blur?, task_id} */
+  /** Change some of the caller's overlay style for a task; what is not named stays as it is @param params {boxes?, labels?, trails_seconds?, zones?, colour?, thickness?, highlight_colour?, highlight_strength?, blur?, task_id} */
   mediaOverlayConfigSet(params = {}) {
     return this.call("data", "POST", "/api/v1/media/frames/overlay-config", params);
   }
-  /** The best picture of a person, or of one camera, or the one nearest to a time. @param params {person_id, camera?, format?, height?, quality?, t?, width?} */
+  /** The best picture of a person, or of one camera, or the one nearest to a time @param params {person_id, camera?, format?, height?, quality?, t?, width?} */
   mediaPersonImage(params = {}) {
     return this.call("bytes", "GET", "/api/v1/media/persons/{person_id}/image", params);
   }
-  /** Addresses of pictures that work without headers for some minutes, for the caller. @param params {paths} */
+  /** Addresses of pictures that work without headers for some minutes, for the caller @param params {paths} */
   mediaSign(params = {}) {
     return this.call("data", "POST", "/api/v1/media/sign", params);
   }
-  /** The snapshots of an environment, newest first. @param params {environment_id, limit?} */
+  /** The snapshots of an environment, newest first @param params {environment_id, limit?} */
   mediaSnapshots(params = {}) {
     return this.call("pages", "GET", "/api/v1/media/snapshots", params);
   }
-  /** Delete a snapshot and its picture. @param params {snapshot_id} */
+  /** Delete a snapshot and its picture @param params {snapshot_id} */
   mediaSnapshotDelete(params = {}) {
     return this.call("nothing", "DELETE", "/api/v1/media/snapshots/{snapshot_id}", params);
   }
-  /** The picture of a snapshot. @param params {snapshot_id} */
+  /** The picture of a snapshot @param params {snapshot_id} */
   mediaSnapshotImage(params = {}) {
     return this.call("bytes", "GET", "/api/v1/media/snapshots/{snapshot_id}/image", params);
   }
@@ -118,115 +118,115 @@ export class Operations {
   preferencesUpdate(params = {}) {
     return this.call("data", "PATCH", "/api/v1/preferences", params);
   }
-  /** Persons in view at the end of what is processed so far. @param params {task_id} */
+  /** Persons in view at the end of what is processed so far @param params {task_id} */
   processingTasksActivePersons(params = {}) {
     return this.call("data", "GET", "/api/v1/processing-tasks/{task_id}/active-persons", params);
   }
-  /** Pause; within one batch nothing more is processed. @param params {task_id} */
+  /** Pause; within one batch nothing more is processed @param params {task_id} */
   processingTasksPause(params = {}) {
     return this.call("data", "POST", "/api/v1/processing-tasks/{task_id}/pause", params);
   }
-  /** Go on after a pause. @param params {task_id} */
+  /** Go on after a pause @param params {task_id} */
   processingTasksResume(params = {}) {
     return this.call("data", "POST", "/api/v1/processing-tasks/{task_id}/resume", params);
   }
-  /** Go on with a later time of the recordings; what lies between is left out. @param params {task_id, timestamp} */
+  /** Go on with a later time of the recordings; what lies between is left out @param params {task_id, timestamp} */
   processingTasksSeek(params = {}) {
     return this.call("data", "POST", "/api/v1/processing-tasks/{task_id}/seek", params);
   }
-  /** State, progress, timings and troubles of a task. @param params {task_id} */
+  /** State, progress, timings and troubles of a task @param params {task_id} */
   processingTasksStatus(params = {}) {
     return this.call("data", "GET", "/api/v1/processing-tasks/{task_id}/status", params);
   }
-  /** Stop a task; what was recorded stays. @param params {task_id} */
+  /** Stop a task; what was recorded stays @param params {task_id} */
   processingTasksStop(params = {}) {
     return this.call("data", "POST", "/api/v1/processing-tasks/{task_id}/stop", params);
   }
-  /** Tasks that have not ended, newest first. */
+  /** Tasks that have not ended, newest first */
   processingTasksActive(params = {}) {
     return this.call("data", "GET", "/api/v1/processing-tasks/active", params);
   }
-  /** Start processing a recorded span or live cameras. @param params {environment_id, mode?, cameras?, start?, end?, pacing?, detector?, embedder?, fps?, score_threshold?} */
+  /** Start processing a recorded span or live cameras @param params {environment_id, mode?, cameras?, start?, end?, pacing?, detector?, embedder?, fps?, score_threshold?} */
   processingTasksStart(params = {}) {
     return this.call("data", "POST", "/api/v1/processing-tasks/start", params);
   }
-  /** Rate, lag, drops and last frame of every camera of the environments that the caller administers. */
+  /** Rate, lag, drops and last frame of every camera of the environments that the caller administers */
   systemCamerasStatus(params = {}) {
     return this.call("data", "GET", "/api/v1/system/cameras/status", params);
   }
-  /** Clear caches, forget what is old, have models read again. For administrators of all environments. @param params {actions} */
+  /** Clear caches, forget what is old, have models read again @param params {actions} */
   systemMaintenance(params = {}) {
     return this.call("data", "POST", "/api/v1/system/maintenance", params);
   }
-  /** Stage times, throughput, queues and devices of now. For administrators; cameras of their environments. */
+  /** Stage times, throughput, queues and devices of now */
   systemPerformance(params = {}) {
     return this.call("data", "GET", "/api/v1/system/performance", params);
   }
-  /** Components, versions and tasks. For operators of some environment. */
+  /** Components, versions and tasks */
   systemStatus(params = {}) {
     return this.call("data", "GET", "/api/v1/system/status", params);
   }
-  /** Where the task's shared clock stands; `following` while there is none. @param params {task_id} */
+  /** Where the task's shared clock stands; `following` while there is none @param params {task_id} */
   playbackState(params = {}) {
     return this.call("data", "GET", "/api/v1/tracking/controls/{task_id}", params);
   }
-  /** Follow the processing again: forget the clock, for all who watch. @param params {task_id} */
+  /** Follow the processing again: forget the clock, for all who watch @param params {task_id} */
   playbackFollow(params = {}) {
-    return this.call("nothing", "DELETE", "/api/v1/tracking/controls/{task_id}", params);
+    return this.call("data", "DELETE", "/api/v1/tracking/controls/{task_id}", params);
   }
-  /** Errors: `nothing_to_play` (409) while nothing is processed yet. @param params {task_id} */
+  /** Errors: `nothing_to_play` (409) while nothing is processed yet @param params {task_id} */
   playbackPause(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/controls/{task_id}/pause", params);
   }
-  /** Errors: `nothing_to_play` (409) while nothing is processed yet. @param params {task_id, speed?} */
+  /** Errors: `nothing_to_play` (409) while nothing is processed yet @param params {task_id, speed?} */
   playbackPlay(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/controls/{task_id}/play", params);
   }
-  /** Give `timestamp` or `position`. Errors: `nothing_to_play` (409) while nothing is processed yet. @param params {task_id, timestamp?, position?} */
+  /** Give `timestamp` or `position` @param params {task_id, timestamp?, position?} */
   playbackSeek(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/controls/{task_id}/seek", params);
   }
-  /** Whom all who watch the task look at, and where that person is. @param params {task_id} */
+  /** Whom all who watch the task look at, and where that person is @param params {task_id} */
   focusGet(params = {}) {
     return this.call("data", "GET", "/api/v1/tracking/focus/{task_id}", params);
   }
-  /** Let all who watch the task look at a person. @param params {task_id, person_id, highlight_settings?} */
+  /** Let all who watch the task look at a person @param params {task_id, person_id, highlight_settings?} */
   focusSet(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/focus/{task_id}", params);
   }
-  /** Look at everybody again. @param params {task_id} */
+  /** Look at everybody again @param params {task_id} */
   focusClear(params = {}) {
     return this.call("nothing", "DELETE", "/api/v1/tracking/focus/{task_id}", params);
   }
-  /** Errors: `person_change_undone`, `person_change_blocked` (409; `change_ids` of later changes of the same rows, the first to undo in front). @param params {change_id} */
+  /** Errors: `person_change_undone`, `person_change_blocked` (409; `change_ids` of later changes of the same rows, the first to undo in front) @param params {change_id} */
   personChangesUndo(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/person-changes/{change_id}/undo", params);
   }
-  /** An older id stands for whom it was merged into. Errors: `person_not_found` (404), `range_not_available` (422; `available` in the details). @param params {person_id, end?, points?, start?} */
+  /** An older id stands for whom it was merged into @param params {person_id, end?, points?, start?} */
   personsDetails(params = {}) {
     return this.call("data", "GET", "/api/v1/tracking/persons/{person_id}/details", params);
   }
-  /** Merges and splits of a person, undone ones too, newest first. @param params {person_id, limit?} */
+  /** Merges and splits of a person, undone ones too, newest first @param params {person_id, limit?} */
   personsHistory(params = {}) {
     return this.call("pages", "GET", "/api/v1/tracking/persons/{person_id}/history", params);
   }
-  /** Errors: `persons_overlap`, `same_person` (409). @param params {person_id, with, reason?} */
+  /** Errors: `persons_overlap`, `same_person` (409) @param params {person_id, with, reason?} */
   personsMerge(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/persons/{person_id}/merge", params);
   }
-  /** The new person is the change's `other_id`. Errors: `nothing_to_split` (422), `conflict` (409) when a part of a running task is asked for. @param params {person_id, from, task_id?, tracks?, reason?} */
+  /** The new person is the change's `other_id` @param params {person_id, from, task_id?, tracks?, reason?} */
   personsSplit(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/persons/{person_id}/split", params);
   }
-  /** What was said about re-identification in an environment, newest first. @param params {environment_id, limit?, person_id?} */
+  /** What was said about re-identification in an environment, newest first @param params {environment_id, limit?, person_id?} */
   personsFeedbackList(params = {}) {
     return this.call("pages", "GET", "/api/v1/tracking/persons/feedback", params);
   }
-  /** `up` on a pair merges the two, `down` undoes the merge that made them one. `down` on a camera and time makes the track there somebody else. Denied pairs are never matched automatically again. @param params {person_id, verdict, candidate_id?, task_id?, camera_id?, at?, notes?, confidence?, source?} */
+  /** `up` on a pair merges the two, `down` undoes the merge that made them one @param params {person_id, verdict, candidate_id?, task_id?, camera_id?, at?, notes?, confidence?, source?} */
   personsFeedbackGive(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/persons/feedback", params);
   }
-  /** Errors: `range_not_available` (422; `available` in the details), `media_timeout` and `embedder_not_available` (503). @param params {person_id?, image?, environment_id?, bbox_xyxy?, start?, end?, limit?} */
+  /** Errors: `range_not_available` (422; `available` in the details), `media_timeout` and `embedder_not_available` (503) @param params {person_id?, image?, environment_id?, bbox_xyxy?, start?, end?, limit?} */
   personsSearch(params = {}) {
     return this.call("data", "POST", "/api/v1/tracking/persons/search", params);
   }
