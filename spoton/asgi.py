@@ -1,6 +1,7 @@
 """The ASGI application: HTTP to Django, WebSockets to the sockets."""
 
 import os
+import sys
 
 from django.core.asgi import get_asgi_application
 
@@ -25,4 +26,6 @@ application = ProtocolTypeRouter(
     }
 )
 announce_at_start()
+# sockets are served by one thread, and beside it others ask the database: it must not wait 5 ms for each of them
+sys.setswitchinterval(0.001)
 settle()

@@ -10,7 +10,9 @@ from having a compressor each.
 from __future__ import annotations
 
 import re
+import socket
 import zlib
+from asyncio import BaseTransport
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -29,6 +31,8 @@ MOST_KEPT = 64
 LEVEL = 3
 # what is each viewer's own: the number, and in deltas on which one they build
 _OWN = re.compile(rb'^[^\[]{0,200}?,"payload":(?:\{"base_seq":\d+,)?')
+# what the system keeps on its way to one viewer (it takes twice as much)
+SEND_BUFFER_BYTES = 128 * 1024
 # a flush ends with an empty stored block, which the protocol leaves out
 _END = b"\x00\x00\xff\xff"
 
@@ -82,3 +86,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         if self.config.ws_per_message_deflate:
             self.conn.available_extensions = [_Factory(server_no_context_takeover=True)]
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            # else the system keeps megabytes for a reader who takes nothing: minutes of old updates
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

@@ -140,7 +140,8 @@ async def _view(
 async def _doze(url: str, token: str, measured: Measured, ready: asyncio.Semaphore) -> None:
     """A viewer who reads nothing until the server gives up."""
     with contextlib.suppress(websockets.ConnectionClosed):
-        async with websockets.connect(url, subprotocols=["bearer", token], max_queue=QUEUE) as socket:
+        connect = websockets.connect(url, subprotocols=["bearer", token], max_queue=QUEUE, compression=None)
+        async with connect as socket:
             ready.release()
             await socket.wait_closed()
     measured.sent_away += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 # whether the user may still listen is asked at once when a notice says that something changed (signing out, roles,
 # deactivation), and in any case this often
-RECHECK_EVERY_S = 15.0
+RECHECK_EVERY_S = 30.0
 # a reader who takes nothing for this long while something waits for them is sent away
 PATIENCE_S = 20.0
 FAREWELL_S = 1.0
@@ -49,7 +50,7 @@ class Socket(AsyncWebsocketConsumer):
 
     feed: Feed
     seq = 0
-    _checked = 0.0
+    _look_at = 0.0
     _pump: asyncio.Task[None] | None = None
     _closed = False
     _tokens = float(BURST)
@@ -171,12 +172,13 @@ class Socket(AsyncWebsocketConsumer):
 
     async def look_again(self) -> None:
         """Raises DomainError when the user may not listen any more. Asks every few seconds at most."""
-        if time.monotonic() - self._checked >= RECHECK_EVERY_S:
+        if time.monotonic() >= self._look_at:
             await self._look()
 
     @database_sync_to_async
     def _look(self) -> None:
-        self._checked = time.monotonic()
+        # not all of those who came together at once
+        self._look_at = time.monotonic() + RECHECK_EVERY_S * random.uniform(0.5, 1.0)
         # the user as they are now: signed out, deactivated, or no member any more
         session_open = self.scope.get("session_open")
         if session_open is not None and not session_open():
