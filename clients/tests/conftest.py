@@ -11,9 +11,17 @@ from typing import Any
 
 import pytest
 
+from spoton.product import Product
 from spoton_client import AsyncSpotOn, SpotOn
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.fixture(scope="package")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One of its own, as it is after its first start: the examples take the whole recording."""
+    with Product(tmp_path_factory.mktemp("clients")) as running:
+        yield running
 
 
 @pytest.fixture(scope="package")

@@ -14,6 +14,7 @@ import pytest
 
 from spoton.fuzz.known import forgive, known_values, operator_token, stop_all
 from spoton.fuzz.run import ENDLESS, run_fuzz
+from spoton.product import Product
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 # the answers that show that operations were reached, not only refused
@@ -28,6 +29,13 @@ REACHED = {
 
 def document(product):
     return json.loads(product.request("GET", "/api/schema/?format=json")[2])
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    """One of its own: whatever is asked for here must neither meet nor leave anything elsewhere."""
+    with Product(tmp_path_factory.mktemp("fuzzed")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
