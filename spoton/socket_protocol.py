@@ -33,6 +33,8 @@ LEVEL = 3
 _OWN = re.compile(rb'^[^\[]{0,200}?,"payload":(?:\{"base_seq":\d+,)?')
 # what the system keeps on its way to one viewer (it takes twice as much)
 SEND_BUFFER_BYTES = 128 * 1024
+# what is still on its way when a socket ends has this long to arrive
+FAREWELL_S = 5.0
 # a flush ends with an empty stored block, which the protocol leaves out
 _END = b"\x00\x00\xff\xff"
 
@@ -93,3 +95,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if connection is not None:
             # else the system keeps megabytes for a reader who takes nothing: minutes of old updates
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        # the socket is over; a reader who takes nothing would keep the connection for as long as they like
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(FAREWELL_S, self.transport.abort)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgpack
@@ -33,7 +35,7 @@ CAMERAS, PEOPLE, RATE = 4, 10, 10.0
 WARM_UP_S = 5.0
 VIEWERS, SLOW_READERS = 200, 10
 # without one, a slow reader would be read by the client library in the background
-QUEUE = 1
+QUEUE, LAZY_BUFFER_BYTES = 1, 16 * 1024
 
 
 @dataclass
@@ -92,7 +94,7 @@ async def _watch(
     measured, ready = Measured(), asyncio.Semaphore(0)
     token = begun["token"]
     viewers = [asyncio.create_task(_view(url, token, measured, ready, options)) for _ in range(VIEWERS)]
-    lazy = [asyncio.create_task(_doze(url, token, measured, ready)) for _ in range(slow)]
+    lazy = [asyncio.create_task(_doze(url, token, ready)) for _ in range(slow)]
     for _ in range(VIEWERS + slow):
         await ready.acquire()
     publishing = instance.start(
@@ -105,6 +107,10 @@ async def _watch(
     await asyncio.sleep(seconds)
     measured.web_cpu_s = sum(web.cpu_times()[:2]) - cpu_s
     measured.expected = round(VIEWERS * RATE * seconds)
+    # who reads nothing does not see that they are sent away; the server's side tells
+    port = urlsplit(url).port
+    here = sum(c.status == "ESTABLISHED" and c.laddr.port == port for c in web.net_connections("tcp"))
+    measured.sent_away = VIEWERS + slow - here
     found = list(measured.latencies_s)
     if await asyncio.to_thread(publishing.wait, 30):
         raise EngineError("the step that publishes updates failed; see above")
@@ -119,12 +125,12 @@ async def _view(
     url: str, token: str, measured: Measured, ready: asyncio.Semaphore, options: dict[str, Any]
 ) -> None:
     mark = '"timestamp_processed_utc":"'
-    async with websockets.connect(url, subprotocols=["bearer", token], max_size=2**22) as socket:
+    async with websockets.connect(url, subprotocols=["bearer", token], max_size=2**22) as viewer:
         if options:
-            await socket.send(str({"type": "subscribe", **options}).replace("'", '"'))
+            await viewer.send(str({"type": "subscribe", **options}).replace("'", '"'))
         ready.release()
         n = 0
-        async for message in socket:
+        async for message in viewer:
             # searched, not parsed: what the viewers take from the two cores the server does not have
             at = message.find(mark)
             if at < 0:
@@ -134,17 +140,24 @@ async def _view(
             n += 1
             if options and n % 5 == 0:
                 seq = message[message.index('"seq":') + 6 :].split(",", 1)[0]
-                await socket.send(f'{{"type":"ack","seq":{seq}}}')
+                await viewer.send(f'{{"type":"ack","seq":{seq}}}')
 
 
-async def _doze(url: str, token: str, measured: Measured, ready: asyncio.Semaphore) -> None:
+async def _doze(url: str, token: str, ready: asyncio.Semaphore) -> None:
     """A viewer who reads nothing until the server gives up."""
+    address = urlsplit(url)
+    connection = socket.socket()
+    # else the system would take megabytes in the viewer's place
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LAZY_BUFFER_BYTES)
+    await asyncio.to_thread(connection.connect, (address.hostname, address.port))
+    connection.setblocking(False)
+    connect = websockets.connect(
+        url, sock=connection, subprotocols=["bearer", token], max_queue=QUEUE, compression=None
+    )
     with contextlib.suppress(websockets.ConnectionClosed):
-        connect = websockets.connect(url, subprotocols=["bearer", token], max_queue=QUEUE, compression=None)
-        async with connect as socket:
+        async with connect as viewer:
             ready.release()
-            await socket.wait_closed()
-    measured.sent_away += 1
+            await viewer.wait_closed()
 
 
 # -- steps, where services run -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import zlib
 
@@ -75,6 +76,39 @@ async def test_compressed_or_not_messages_arrive_as_they_were(compression):
                     assert (message["seq"], message["payload"]) == (seq, json.loads(UPDATE))
                 assert await client.recv() == b"\xff\xd8" * 1000
                 assert await client.recv() == text
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _until_nothing_is_taken(scope, receive, send):
+    """Sends until the viewer takes nothing for a moment, and ends."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(0.3):
+                await send({"type": "websocket.send", "bytes": bytes(64 * 1024)})
+
+
+async def test_who_takes_nothing_is_let_go(monkeypatch):
+    """Their connection does not stay behind with all that they never took."""
+    monkeypatch.setattr(socket_protocol, "FAREWELL_S", 0.2)
+    port = free_port("127.0.0.1", 8650)
+    config = uvicorn.Config(
+        _until_nothing_is_taken, port=port, ws=SocketProtocol, log_level="error", lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        async with websockets.connect(f"ws://127.0.0.1:{port}", max_queue=1, close_timeout=0.1):
+            async with asyncio.timeout(5):
+                while not server.server_state.connections:
+                    await asyncio.sleep(0.01)
+                while server.server_state.connections:
+                    await asyncio.sleep(0.05)
     finally:
         server.should_exit = True
         await serving
