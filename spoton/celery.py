@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import warnings
 
 from celery import Celery, signals
@@ -15,6 +16,9 @@ warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", PendingDep
 
 app = Celery("spoton")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Celery would close the database's connection after every message; making one takes longer than most messages' queries.
+# It is kept as Django keeps those of requests instead, see `_mind_connections`.
+app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 app.autodiscover_tasks(["spoton", "environments", "tracking", "analytics", "exports", "workers"])
 
 
@@ -70,6 +74,15 @@ def _be_ready(**_: object) -> None:
 
         warm()
     settle()
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def _mind_connections(**_: object) -> None:
+    """Close connections that are broken or older than CONN_MAX_AGE, and look at the others before they are used."""
+    from django.db import close_old_connections
+
+    close_old_connections()
 
 
 # what workers tell of their messages; imported for its receivers

@@ -57,6 +57,12 @@ class Env(BaseSettings):
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="set for each worker by `workers`")
     queue: str = Field("", pattern=r"^[a-z0-9.\-]*$", description="set for each worker by `workers`")
     associate_queue: str = Field("", description="set for each worker by `workers`")
+    database_pool: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="connections that the threads of a web server share, set by `up`; 0: each its own",
+    )
 
     batch_seconds: float = Field(1.0, gt=0.05, le=10, description="length of one recorded batch")
     window_batches: int = Field(6, ge=1, le=64, description="batches of one task in flight at once")

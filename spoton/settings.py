@@ -84,6 +84,16 @@ DATABASES = {
         "OPTIONS": {**_db, "connect_timeout": 5},
     }
 }
+if ENV.database_pool:
+    # every request of the web server has a thread of its own, and would make a connection of its own
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": ENV.database_pool,
+        "timeout": 5,
+        # whoever asks next tries again: a database that is back is used at once, not after growing pauses
+        "reconnect_timeout": 1,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {
@@ -208,7 +218,8 @@ CELERY_WORKER_PROC_ALIVE_TIMEOUT = 120
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_WORKER_SEND_TASK_EVENTS = True
-CELERY_TASK_SEND_SENT_EVENT = True
+# that a message was sent shows when a worker receives it, a moment later
+CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TASK_ROUTES = {

@@ -128,15 +128,19 @@ def commit_ready_batches(*, task_id: str, associate: Associate, most: int = 2) -
 
 def close_task(*, task_id: str, finish: Callable[[ProcessingTask, Known], TrackRows]) -> None:
     """Write the trajectories of the tracks that a stopped or failed task left open, once."""
+    left_open = ProcessingTask.objects.filter(
+        pk=task_id, status__in=(Status.STOPPED, Status.FAILED), checkpoint__isnull=False
+    )
+    # looked at with every message: no owner is needed to see that there is nothing to do
+    if not left_open.exists():
+        return
     with transaction.atomic():
         own_task(task_id)
-        ended = (Status.STOPPED, Status.FAILED)
-        task = ProcessingTask.objects.filter(pk=task_id, status__in=ended).first()
-        checkpoint = Checkpoint.objects.filter(task_id=task_id)
-        if task is None or not checkpoint.exists():
+        task = left_open.first()
+        if task is None:
             return
         record_tracks(task=task, rows=finish(task, _known(task, task.batches_done)))
-        checkpoint.delete()
+        Checkpoint.objects.filter(task=task).delete()
         schedule.match_later(task_id)
         stored_pictures.crops_later(task)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +21,14 @@ class BatchFrame:
     index: int
     captured_at: float
     image: np.ndarray
+
+
+@dataclass(frozen=True)
+class KnownBackground:
+    """A live camera's background, read only by those who do not have this version yet."""
+
+    version: str
+    read: Callable[[], bytes | None]
 
 
 class BatchWork:

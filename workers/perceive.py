@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import cv2
 import numpy as np
 
-from workers.batch_work import BatchFrame, BatchWork, shared_time
+from workers.batch_work import BatchFrame, BatchWork, KnownBackground, shared_time
 from workers.batches import FrameBatch, Segment
 from workers.detection import ViewContext, build_detector, needs_background
 from workers.detection.background import BackgroundModel, background_sample_times, learn_background
@@ -57,7 +57,7 @@ class Perceiver:
         models_dir: Path | None = None,
         device: str = "cpu",
         cached_background: BackgroundCache | None = None,
-        live_frames: Callable[[FrameBatch], tuple[list[BatchFrame], bytes | None]] | None = None,
+        live_frames: Callable[[FrameBatch], tuple[list[BatchFrame], KnownBackground | None]] | None = None,
     ) -> None:
         self._policy = policy
         self._models_dir = models_dir
@@ -145,8 +145,8 @@ class Perceiver:
                 frames, background = self._live_frames(one.batch)
             if needs_background(one.batch.detector):
                 if frames:
-                    version = hashlib.sha256(background or b"").hexdigest()
-                    detector = self._detector(one.batch, version, lambda data=background: data)
+                    known = background or KnownBackground("", lambda: None)
+                    detector = self._detector(one.batch, known.version, known.read)
                     yield detector, [(one, frame) for frame in frames]
             else:
                 together += [(one, frame) for frame in frames]

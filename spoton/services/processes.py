@@ -31,6 +31,8 @@ _THREAD_VARIABLES = (
 
 # what a client may send in one message; the sockets' own limit is lower and answered with an error
 MOST_SOCKET_BYTES = 1024 * 1024
+# connections to the database of one web server: more requests at a time wait for one
+WEB_CONNECTIONS = 20
 
 
 class NoFreePortError(RuntimeError):
@@ -51,7 +53,7 @@ def web(host: str, port: int, env: Mapping[str, str], *, allowed_host: str = "lo
     return ChildSpec(
         "web",
         tuple(argv),
-        _child_env(env, 1),
+        _child_env(env, 1) | {"SPOTON_DATABASE_POOL": str(WEB_CONNECTIONS)},
         healthy=lambda: answers(f"{local_url(host, port)}/health/live", allowed_host=allowed_host),
     )
 

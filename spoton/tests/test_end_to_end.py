@@ -166,3 +166,22 @@ def test_missing_weights_fail_the_task_with_words(product, token):
     task = product.run_task(token, detector="yolox:absent.onnx")
     assert task["status"] == "FAILED"
     assert "absent.onnx" in task["error"]["message"]
+
+
+def test_workers_keep_their_database_sessions_and_replace_those_that_are_cut(product, token):
+    """Making a session takes longer than most messages' queries; a restarted database has cut them all."""
+    sessions = (
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    seen: list[set[int]] = []
+
+    def look(task_id: str) -> None:
+        seen.append({pid for (pid,) in product.rows(sessions)})
+        if len(seen) == 1:
+            product.rows(f"SELECT pg_terminate_backend(pid) FROM ({sessions}) AS s")
+
+    task = product.run_task(token, meanwhile=look)
+    assert task["status"] == "COMPLETED", task
+    assert len(set().union(*seen)) < task["batches"]["done"], "one for every message, or so"
+    assert len(seen) > 2

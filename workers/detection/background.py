@@ -17,6 +17,7 @@ import numpy as np
 
 from workers.detection.motion_foreground import channel_gains, scaled
 from workers.detection.motion_scale import learn_scale
+from workers.detection.order_statistics import order_statistic
 from workers.types import EngineError
 
 # One background holds for this long: long enough that people who stop to talk are gone for most of it, short
@@ -146,7 +147,7 @@ def learn_background(images: Sequence[np.ndarray]) -> BackgroundModel:
     for top in range(0, height, _ROWS_AT_ONCE):
         rows = slice(top, min(top + _ROWS_AT_ONCE, height))
         strip = samples[:, rows]
-        median[rows] = np.sort(strip, axis=0)[n // 2]
+        median[rows] = order_statistic(strip, n // 2)
         noise[rows] = _noise(strip, median[rows])
     return BackgroundModel(median, noise, learn_scale(samples, median, noise))
 
@@ -168,7 +169,7 @@ def _noise(samples: np.ndarray, median: np.ndarray) -> np.ndarray:
 def _quiet(difference: np.ndarray) -> np.ndarray:
     """(h, w) float, standard deviation of the smaller part of (n, h, w, 3) uint8 absolute differences."""
     kept = min(len(difference) - 1, int(_QUIET_SHARE * len(difference)))
-    return np.partition(difference, kept, axis=0)[kept].max(axis=2) / _QUIET_SIGMAS
+    return order_statistic(difference, kept).max(axis=2) / _QUIET_SIGMAS
 
 
 def to_working_size(image: np.ndarray) -> np.ndarray:

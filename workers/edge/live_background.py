@@ -7,10 +7,9 @@ import os
 import threading
 from collections import deque
 
-from tracking.redis import redis_client
 from tracking.stores import STORES_AWAY
 from workers.detection.background import learn_background, to_working_size
-from workers.edge.live import background_key
+from workers.edge.live import BackgroundStore
 from workers.types import SourceFrame
 
 # first learned from this long a look, soon again without those who stood there just then, and then now and again from
@@ -19,8 +18,7 @@ FIRST_LOOK_S = 4.0
 SAMPLE_EVERY_S = 2.0
 LEARN_EVERY_S, LEARN_AT_LEAST_EVERY_S = 20.0, 60.0
 SAMPLES = 31
-TTL_S = 600
-# learning takes half a second of one core, which those who follow people need more
+# learning takes a third of a second of one core, which those who follow people need more
 NICENESS = 15
 
 
@@ -34,10 +32,10 @@ class LiveBackground:
         """
         self._shift_s = (turn * 3.0) % LEARN_EVERY_S
         self._times_learned = 0
-        self._key = background_key(task_id, camera)
+        self._store = BackgroundStore(task_id, camera)
         self._samples: deque = deque(maxlen=SAMPLES)
         # after a pause, or when another process takes over: known for as long as it is kept
-        self._data: bytes | None = redis_client().get(self._key)
+        self._data: bytes | None = self._store.data()
         self._began: float | None = None
         self._sampled = self._learned = 0.0
         self._thread: threading.Thread | None = None
@@ -61,20 +59,20 @@ class LiveBackground:
             due += self._shift_s
         if now >= due and (self._thread is None or not self._thread.is_alive()):
             # beside the reading: a median over dozens of frames takes longer than one frame lasts
-            self._thread = threading.Thread(target=self._store, args=(list(self._samples), now), daemon=True)
+            self._thread = threading.Thread(target=self._learn, args=(list(self._samples), now), daemon=True)
             self._thread.start()
         return self._learned > 0
 
-    def _store(self, samples: list, now: float) -> None:
+    def _learn(self, samples: list, now: float) -> None:
         # of this thread alone
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         self._data = learn_background(samples).to_bytes()
         with contextlib.suppress(*STORES_AWAY):
-            redis_client().set(self._key, self._data, ex=TTL_S)
+            self._store.put(self._data)
         self._learned = now
         self._times_learned += 1
 
     def _keep(self) -> None:
         """A restarted Redis has lost the background: tell it again, rather than learn anew."""
-        if self._data is not None and not redis_client().exists(self._key):
-            redis_client().set(self._key, self._data, ex=TTL_S)
+        if self._data is not None:
+            self._store.keep(self._data)

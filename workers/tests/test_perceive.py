@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers import perceive
-from workers.batch_work import BatchFrame
+from workers.batch_work import BatchFrame, KnownBackground
 from workers.batches import FrameBatch, Segment
+from workers.detection.background import BackgroundModel
 from workers.observations import Observations
 from workers.perceive import Perceiver, encode_jpeg, frames_at
 from workers.sources import SourcePolicy, VideoFileSource
@@ -401,8 +402,13 @@ def live_batch(instants=range(10, 14)) -> FrameBatch:
     return batch(Segment("", STARTED_AT, None, tuple(instants), tuple(i / FPS for i in instants)), live=True)
 
 
+def known(background: BackgroundModel) -> KnownBackground:
+    data = background.to_bytes()
+    return KnownBackground(str(hash(data)), lambda: data)
+
+
 def test_live_frames_come_from_the_frame_store(perceiver_of, tmp_path):
-    background = perceive.learn_background([image(0, empty=True)]).to_bytes()
+    background = known(perceive.learn_background([image(0, empty=True)]))
     frames = [BatchFrame(i, 500 + i, STARTED_AT + i / FPS + 0.004, image(i)) for i in (10, 12, 13)]
     perceiver = perceiver_of(tmp_path, live_frames=lambda asked: (frames, background))
     observed = perceiver.perceive(live_batch())
@@ -416,7 +422,7 @@ def test_live_cameras_whose_background_changes_are_seen_with_the_new_one(perceiv
     """At first the walker stands in it; then it is learned anew."""
     backgrounds = [perceive.learn_background([picture]) for picture in (image(10), image(0, empty=True))]
     frames = [BatchFrame(10, 0, STARTED_AT, image(10))]
-    answers = iter([(frames, background.to_bytes()) for background in backgrounds])
+    answers = iter([(frames, known(background)) for background in backgrounds])
     perceiver = perceiver_of(tmp_path, live_frames=lambda asked: next(answers))
     assert [perceiver.perceive(live_batch([10])).counts.tolist() for _ in backgrounds] == [[0], [1]]
 

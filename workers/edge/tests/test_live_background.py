@@ -8,7 +8,7 @@ import pytest
 from tracking.redis import redis_client
 from workers.detection.background import BackgroundModel
 from workers.edge import live_background
-from workers.edge.live import background_key
+from workers.edge.live import BackgroundStore
 from workers.edge.live_background import LiveBackground
 from workers.types import SourceFrame
 
@@ -37,7 +37,7 @@ def learn(background: LiveBackground, *, until_s: float, since_s: float = 0.0) -
 def test_it_is_known_after_a_first_look():
     known = learn(LiveBackground("task", "c01"), until_s=6)
     assert known.index(True) == pytest.approx(10 * live_background.FIRST_LOOK_S, abs=2)
-    model = BackgroundModel.from_bytes(redis_client().get(background_key("task", "c01")))
+    model = BackgroundModel.from_bytes(BackgroundStore("task", "c01").data())
     assert (model.image == 90).all()
 
 
@@ -51,9 +51,10 @@ def test_whoever_takes_over_knows_it_at_once():
 def test_what_redis_has_lost_is_told_again():
     background = LiveBackground("task", "c01")
     learn(background, until_s=6)
+    before = BackgroundStore("task", "c01").data()
     redis_client().flushall()
     learn(background, since_s=6, until_s=9)
-    assert redis_client().exists(background_key("task", "c01"))
+    assert BackgroundStore("task", "c01").data() == before
 
 
 def test_cameras_of_one_task_do_not_learn_again_at_the_same_time():
@@ -74,3 +75,15 @@ def test_large_pictures_do_not_fill_the_memory():
     background = LiveBackground("task", "c01")
     background.learn(frame(0, np.zeros((1080, 1920, 3), np.uint8)))
     assert background._samples[0].nbytes < 800_000
+
+
+def test_its_version_tells_whether_it_has_changed():
+    """Workers look at the version with every frame, at the background itself only when that is new."""
+    store = BackgroundStore("task", "c01")
+    assert store.known() is None
+    store.put(b"morning")
+    first = store.known()
+    assert (store.known().version, first.read()) == (first.version, b"morning")
+    store.put(b"noon")
+    assert store.known().version != first.version
+    assert store.known().read() == b"noon"
