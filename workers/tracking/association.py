@@ -11,21 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from workers.compiled import compiled
-from workers.tracking.assignment import assign, own_gains
+from workers.tracking.assignment import Candidates, assign, own_gains
 from workers.tracking.cameras import Sights
 from workers.tracking.likelihood import BoxModel
-from workers.tracking.saying import (
-    Crowd,
-    Rated,
-    Sum,
-    Told,
-    clear,
-    make_room,
-    pair_up,
-    rate_view,
-    tell_box,
-    tell_view,
-)
+from workers.tracking.pairs import Pairs
+from workers.tracking.saying import Crowd, Rated, Sum, Told, clear, make_room, rate_view, tell_box, tell_view
 from workers.tracking.views import Boxes
 
 # a start elsewhere is believed this many times as much as the prediction, for the first sweep
@@ -38,13 +28,13 @@ MOST_NATS = 50.0
 
 @compiled
 def search(
-    boxes: Boxes, sights: Sights, crowd: Crowd, looks: np.ndarray, places: np.ndarray, dependence: float, sweeps: int,
+    boxes: Boxes, sights: Sights, crowd: Crowd, pairs: Pairs, places: np.ndarray, dependence: float, sweeps: int,
     model: BoxModel,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Assign the M boxes of all views within every hypothesis, from R starts each.
 
     Args:
-        looks: (T, M) log-likelihood ratios of appearance.
+        pairs: of people and boxes, with what appearance says.
         places: (R, T, 3) where people are to be looked for first, relative to the prediction; the first start takes
             the prediction itself.
         dependence: see `likelihood.tell`.
@@ -58,8 +48,7 @@ def search(
     room = make_room()
     told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((0, 0)))
     total = Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
-    rated = Rated(np.empty((T, M)), np.empty((T, M)), np.empty((T, M), np.bool_))
-    pairs = pair_up(boxes, sights, crowd, looks, model, room)
+    rated = _unrated(pairs)
     assigned, scores = np.full((H, R, M), -1), np.full((H, R), -np.inf)
     for h in range(H):
         begin, end = crowd.starts[h], crowd.starts[h + 1]
@@ -154,16 +143,14 @@ def _recombine(found, nats, begin, assigned, scores) -> None:
 
 @compiled
 def explain(
-    boxes: Boxes, sights: Sights, crowd: Crowd, looks: np.ndarray, assigned: np.ndarray, dependence: float,
-    model: BoxModel,
+    boxes: Boxes, sights: Sights, crowd: Crowd, pairs: Pairs, assigned: np.ndarray, dependence: float, model: BoxModel,
 ) -> Told:  # fmt: skip
     """What (H, M) assignments, one for each hypothesis, say of everybody."""
     V, T = sights.inside.shape
-    M, room = len(boxes.doubts), make_room()
-    pairs = pair_up(boxes, sights, crowd, looks, model, room)
+    room = make_room()
     told = Told(np.full((V, T), -1), np.zeros((V, T, 3, 3)), np.zeros((V, T, 3)), np.zeros((V, T)))
     total = Sum(np.zeros((T, 3, 3)), np.zeros((T, 3)))
-    rated = Rated(np.empty((T, M)), np.empty((T, M)), np.empty((T, M), np.bool_))
+    rated = _unrated(pairs)
     for h in range(len(assigned)):
         begin, end = crowd.starts[h], crowd.starts[h + 1]
         # twice: each box is judged by what the others say
@@ -186,12 +173,10 @@ def explain(
                         )
         for v in range(V):
             first, last = boxes.starts[v], boxes.starts[v + 1]
-            rate_view(
-                boxes, sights, crowd, pairs, told, total, v, begin, end, 0.0, total.pull, model, room, rated
-            )
+            rate_view(sights, crowd, pairs, told, total, v, begin, end, 0.0, total.pull, model, room, rated)
             mine = assigned[h, first:last]
             chosen = np.where(mine >= 0, mine - begin, -1)
-            gains = own_gains(rated.values[: end - begin, first:last].copy(), chosen)
+            gains = own_gains(_candidates(pairs, rated, T, v, begin, end, first, last), chosen)
             for j in range(last - first):
                 if mine[j] >= 0:
                     told.gains[v, mine[j]] = gains[j]
@@ -222,11 +207,10 @@ def _climb(
                     continue
             tick += 1
             looked[v] = tick
-            rate_view(
-                boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, room, rated
-            )
-            chosen = _choose(rated.values, crowd.first, begin, end, first, last)
-            tell_view(boxes, sights, pairs, told, total, v, begin, end, chosen, dependence, rated)
+            rate_view(sights, crowd, pairs, told, total, v, begin, end, trust, places, model, room, rated)
+            candidates = _candidates(pairs, rated, len(crowd.first), v, begin, end, first, last)
+            chosen = _choose(candidates, crowd.first[begin:end])
+            tell_view(sights, pairs, told, total, v, begin, end, first, chosen, dependence, rated)
             for j in range(last - first):
                 row = begin + chosen[j] if chosen[j] >= 0 else -1
                 if assigned[first + j] != row:
@@ -271,28 +255,24 @@ def _score(sights, crowd, pairs, told, total, dependence, model, begin, room, mi
 
 
 @compiled
-def _choose(
-    values: np.ndarray, first: np.ndarray, begin: int, end: int, first_box: int, last_box: int
-) -> np.ndarray:
-    """(m,) row of every box of a view, or -1: those who are first choose, the others take what is left."""
-    n, m = end - begin, last_box - first_box
-    chosen = np.full(m, -1)
-    worth = np.empty((n, m))
-    for tier in range(2):
-        some = False
-        for i in range(n):
-            theirs = first[begin + i] == (tier == 0)
-            for j in range(m):
-                # a match must be likelier than two separate explanations: a ratio above 1
-                if theirs and chosen[j] < 0 and values[i, first_box + j] > 0:
-                    worth[i, j] = values[i, first_box + j]
-                    some = True
-                else:
-                    worth[i, j] = -np.inf
-        if not some:
-            continue
-        taken = assign(worth)
-        for j in range(m):
-            if taken[j] >= 0:
-                chosen[j] = taken[j]
-    return chosen
+def _unrated(pairs) -> Rated:
+    P = len(pairs.boxes)
+    return Rated(np.empty(P), np.empty(P), np.empty(P, np.bool_))
+
+
+@compiled
+def _candidates(pairs, rated, T, v, begin, end, first_box, last_box) -> Candidates:
+    """A hypothesis' people and the boxes of a view, as they are rated now."""
+    starts = pairs.starts[v * T + begin : v * T + end + 1]
+    return Candidates(starts, pairs.boxes, rated.values, first_box, last_box - first_box)
+
+
+@compiled
+def _choose(candidates: Candidates, first: np.ndarray) -> np.ndarray:
+    """(m,) person of every box of a view, or -1: those who are first choose, the others take what is left.
+
+    A match must be likelier than two separate explanations: a ratio above 1, nats above 0.
+    """
+    chosen = assign(candidates, first, np.ones(candidates.count, np.bool_))
+    left = assign(candidates, ~first, chosen < 0)
+    return np.where(chosen >= 0, chosen, left)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workers.compiled import compiled
 from workers.tracking.association import Told
 from workers.tracking.cameras import Sights
 from workers.tracking.hypotheses import Hypothesis
@@ -92,9 +93,7 @@ def close_pairs(
     """
     if len(tracks) < 2:
         return {}
-    gap = tracks.mean[:, None, :2] - tracks.mean[None, :, :2]
-    close = np.triu((gap**2).sum(2) < settings.merge_m**2, 1)
-    found = np.argwhere(close)
+    found, _ = neighbours(tracks.mean[:, :2], settings.merge_m)
     if not len(found):
         return {}
     distinct = gains > DISTINCT
@@ -104,6 +103,35 @@ def close_pairs(
         key = (int(tracks.number[i]), int(tracks.number[j]))
         pairs[key] = before.get(key, 0.0) + dt
     return pairs
+
+
+@compiled
+def neighbours(places: np.ndarray, within: float) -> tuple[np.ndarray, np.ndarray]:
+    """Who stand closer together than `within`.
+
+    Args:
+        places: (n, 2), same unit as `within`.
+
+    Returns:
+        (k, 2) rows i < j, ascending; (k,) their squared distances.
+    """
+    n = len(places)
+    order = np.argsort(places[:, 0], kind="mergesort")
+    pairs, gaps2 = np.empty((n, 2), np.int64), np.empty(n)
+    k = 0
+    for a in range(n):
+        for b in range(a + 1, n):
+            i, j = order[a], order[b]
+            if places[j, 0] - places[i, 0] >= within:
+                break
+            gap2 = (places[i, 0] - places[j, 0]) ** 2 + (places[i, 1] - places[j, 1]) ** 2
+            if gap2 < within**2:
+                if k == len(pairs):
+                    pairs, gaps2 = np.concatenate((pairs, pairs)), np.concatenate((gaps2, gaps2))
+                pairs[k, 0], pairs[k, 1], gaps2[k] = min(i, j), max(i, j), gap2
+                k += 1
+    ascending = np.argsort(pairs[:k, 0] * n + pairs[:k, 1])
+    return pairs[:k][ascending], gaps2[:k][ascending]
 
 
 def with_merged(
@@ -117,11 +145,10 @@ def with_merged(
     best, tracks = hypotheses[0], hypotheses[0].tracks
     if len(tracks) < 2:
         return list(hypotheses), {0}
-    gap2 = ((tracks.mean[:, None, :2] - tracks.mean[None, :, :2]) ** 2).sum(2)
-    gap2[np.diag_indices(len(tracks))] = np.inf
-    i, j = divmod(int(gap2.argmin()), len(tracks))
-    if gap2[i, j] >= settings.merge_m**2:
+    close, gaps2 = neighbours(tracks.mean[:, :2], settings.merge_m)
+    if not len(close):
         return list(hypotheses), {0}
+    i, j = close[gaps2.argmin()]
     # the older, confirmed one stays
     i, j = sorted((i, j), key=lambda k: (not tracks.confirmed[k], tracks.number[k]))
     others = tracks.take(np.delete(np.arange(len(tracks)), j))

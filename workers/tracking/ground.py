@@ -18,6 +18,7 @@ from workers.tracking.births import Newcomers, newcomers
 from workers.tracking.cameras import CameraBank, Sights, where_others_see
 from workers.tracking.hypotheses import Hypothesis
 from workers.tracking.likelihood import BoxModel
+from workers.tracking.pairs import Pairs, pair_up, similarities_of, take_people
 from workers.tracking.scene import Scene
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
@@ -95,12 +96,13 @@ class GroundTracker:
         people.mean, people.covariance = self.motion.predict(people.mean, people.covariance, dt)
         sights = self.bank.sights(scene.cameras, people.mean[:, SEEN], starts)
         sights = existence.less_by_blindness(sights, people, scene, dt, self.settings)
-        looks, similarities = scene.looks_like(people, sights.inside, self.scale, self.settings)
         crowd = self._crowd(people, starts)
         places = self._places(instant, people)
         settings, model = self.settings, BoxModel.of(self.settings)
+        pairs = pair_up(scene.boxes, sights, crowd, model)
+        pairs = scene.with_looks(pairs, people, self.scale, settings)
         assigned, scores = search(
-            scene.boxes, sights, crowd, looks, places, scene.dependence, settings.sweeps, model
+            scene.boxes, sights, crowd, pairs, places, scene.dependence, settings.sweeps, model
         )
         weights = np.array([h.log_weight for h in before])
         chosen = several.likeliest(
@@ -116,10 +118,11 @@ class GroundTracker:
                 for c, (h, r) in enumerate(chosen)
             ]
         )
+        pairs = take_people(pairs, len(people), rows)
         people, sights = people.take(rows), sights.take(rows)
         crowd = self._crowd(people, begins)
-        told = explain(scene.boxes, sights, crowd, looks[rows], whose, scene.dependence, model)
-        self._learn(people, sights, crowd, told, scene, similarities[rows], begins[1])
+        told = explain(scene.boxes, sights, crowd, pairs, whose, scene.dependence, model)
+        self._learn(people, sights, crowd, told, scene, pairs, begins[1])
         predicted, spread = people.mean, people.covariance
         people.mean, people.covariance = fuse(predicted, spread, told.information.sum(0), told.pull.sum(0))
         existence.weigh(people, sights, told, scene, self.time_s, dt, settings)
@@ -139,7 +142,7 @@ class GroundTracker:
             numbers = np.where(whose[c] >= 0, people.number[whose[c]], -1) if len(people) else whose[c].copy()
             self._bear(tracks, born, scene, numbers, born_at, next_number)
             gains = np.pad(told.gains[:, mine], ((0, 0), (0, len(born))))
-            pairs = existence.close_pairs(tracks, parents[c].close_pairs, gains, dt, settings)
+            close = existence.close_pairs(tracks, parents[c].close_pairs, gains, dt, settings)
             history = parents[c].history.of(parents[c].history.steps)
             history.append(
                 Step(
@@ -149,7 +152,7 @@ class GroundTracker:
                 )
             )  # fmt: skip
             weight = weights[h] + scores[h, r] + (born.evidence - settings.birth_nats).sum()
-            following.append(Hypothesis(tracks, history, pairs, float(weight)))
+            following.append(Hypothesis(tracks, history, close, float(weight)))
             numbers_of.append(numbers)
         kept = several.best_distinct(following, [h in shown for h, _ in chosen], settings.stay_nats)
         self.hypotheses = [following[k] for k in kept]
@@ -183,7 +186,7 @@ class GroundTracker:
         crowd: Crowd,
         told: Told,
         scene: Scene,
-        similarities: np.ndarray,
+        pairs: Pairs,
         n: int,
     ) -> None:
         """Learn each camera's habits from people whom others see too, and what a similarity means.
@@ -213,7 +216,7 @@ class GroundTracker:
             )
             # matches that nothing else competes with are one person
             own = told.gains[v, rows] > self.settings.own_nats
-            alike = similarities[rows[own], boxes[own]]
+            alike = similarities_of(pairs, len(people), v, rows[own], boxes[own])
             self.scale.same.learn(alike[~np.isnan(alike)])
 
     def _remember_looks(self, people: Tracks, told: Told, scene: Scene) -> None:

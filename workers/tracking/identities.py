@@ -7,14 +7,14 @@ a decision changes, rows that are written already keep the person they have; `Re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from workers.reid.gallery import Gallery
-from workers.tracking.assignment import assign
+from workers.tracking.assignment import assign_all
 from workers.tracking.recognition import OVERLAP_S, Absent, Recognition
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tracks import unit_rows
@@ -138,15 +138,13 @@ class PersonBook:
             if self._gallery is not None:
                 self._gallery.remove([number])
 
-    def known(self, number: int) -> Person | None:
-        """All that is known of a person, visits that go on included; None for who was forgotten or renamed."""
-        person = self.persons.get(number)
-        if person is None:
-            return None
+    def known(self, numbers: Collection[int]) -> list[Person]:
+        """All that is known of these persons, visits that go on included; without who was forgotten or renamed."""
+        found = {number: self.persons[number] for number in numbers if number in self.persons}
         for visit in self._all():
-            if visit.person == number:
-                person = with_visit(person, visit)
-        return person
+            if visit.person in found:
+                found[visit.person] = with_visit(found[visit.person], visit)
+        return list(found.values())
 
     def _all(self) -> list[Visit]:
         return [*self.waiting, *self.visits.values()]
@@ -210,7 +208,7 @@ class PersonBook:
                 if visit.new:
                     # of two who turn out to be one the earlier number stays
                     values[i, absent.numbers > visit.person] = -np.inf
-        chosen = {i: a for a, i in enumerate(assign(values).tolist()) if i >= 0}
+        chosen = {i: a for a, i in enumerate(assign_all(values).tolist()) if i >= 0}
         changes = []
         for i, visit in enumerate(open_):
             number = int(absent.numbers[chosen[i]]) if i in chosen else None

@@ -8,9 +8,7 @@ import numpy as np
 
 from workers.compiled import compiled, compiled_lean
 from workers.tracking.likelihood import expectation, place, ratio, tell
-
-# a box further to the side than this many deviations, slipped or not, is somebody else's
-REACH = 4.0
+from workers.tracking.pairs import pair_of
 
 
 class Crowd(NamedTuple):
@@ -27,20 +25,6 @@ class Crowd(NamedTuple):
     precision: np.ndarray
     first: np.ndarray
     exists: np.ndarray
-
-
-class Pairs(NamedTuple):
-    """T people and the M boxes of the views they are in, before anything is decided.
-
-    Attributes:
-        errors: (T, M, 3) the boxes' edges less the figures', as shares of the figures' heights.
-        chances: (T, M) log odds that the person is found, what the detector doubts, and what appearance says (nats).
-        near: (T, M) bool, which boxes can be theirs at all.
-    """
-
-    errors: np.ndarray
-    chances: np.ndarray
-    near: np.ndarray
 
 
 class Told(NamedTuple):
@@ -66,10 +50,10 @@ class Sum(NamedTuple):
 
 
 class Rated(NamedTuple):
-    """A hypothesis' n people with the M boxes, each view given what all others say.
+    """P pairs, each view's given what all others say.
 
     Attributes:
-        values: (n, M) ratios, minus infinity for those that cannot be above 0; trust, feet_cut: (n, M), of the rest.
+        values: (P,) ratios, minus infinity for those that cannot be above 0; trust, feet_cut: (P,), of the rest.
     """
 
     values: np.ndarray
@@ -91,42 +75,6 @@ def make_room() -> Room:
     return Room(np.zeros((3, 3)), np.zeros(3), np.zeros((3, 3)), np.zeros(3))
 
 
-@compiled
-def pair_up(boxes, sights, crowd, looks, model, room) -> Pairs:
-    T, M = looks.shape
-    pairs = Pairs(np.empty((T, M, 3)), np.empty((T, M)), np.zeros((T, M), np.bool_))
-    _pair_up(boxes, sights, crowd, looks, model, room, pairs)
-    return pairs
-
-
-@compiled_lean
-def _pair_up(boxes, sights, crowd, looks, model, room, pairs) -> None:
-    V, T = sights.inside.shape
-    room.pull[:] = 0.0
-    for i in range(T):
-        place(crowd.precision[i], room.pull, room.covariance, room.shift)
-        for v in range(V):
-            if not sights.inside[v, i]:
-                continue
-            rate, scale = sights.rate[v, i], sights.scale_px[v, i]
-            odds = np.log(rate / (1 - rate))
-            J, edges = sights.jacobian[v, i], sights.edges[v, i]
-            spread = sights.variances[v, i, 0] * model.slipped_scale**2
-            for k in range(3):
-                for m in range(3):
-                    spread += J[0, k] * room.covariance[k, m] * J[0, m]
-            reach = REACH * np.sqrt(spread)
-            for box in range(boxes.starts[v], boxes.starts[v + 1]):
-                error = boxes.edges_px[box, 0] / scale - edges[0]
-                if not boxes.usable[box] or not abs(error) < reach:
-                    continue
-                pairs.near[i, box] = True
-                pairs.chances[i, box] = odds + boxes.doubts[box] + looks[i, box]
-                pairs.errors[i, box, 0] = error
-                for k in range(1, 3):
-                    pairs.errors[i, box, k] = boxes.edges_px[box, k] / scale - edges[k]
-
-
 @compiled_lean
 def clear(told, total, begin, end) -> None:
     """Nothing is said of a hypothesis' people."""
@@ -136,17 +84,12 @@ def clear(told, total, begin, end) -> None:
 
 
 @compiled_lean
-def rate_view(
-    boxes, sights, crowd, pairs, told, total, v, begin, end, trust, places, model, room, rated
-) -> None:
-    """Rate a hypothesis' people with the boxes of view `v`, given what all other views say."""
-    first, last = boxes.starts[v], boxes.starts[v + 1]
+def rate_view(sights, crowd, pairs, told, total, v, begin, end, trust, places, model, room, rated) -> None:
+    """Rate a hypothesis' people with the boxes of view `v` that are near them, given what all other views say."""
+    T = len(crowd.precision)
     for i in range(begin, end):
-        near = False
-        for box in range(first, last):
-            rated.values[i - begin, box] = -np.inf
-            near |= pairs.near[i, box]
-        if not near:
+        first, last = pairs.starts[v * T + i], pairs.starts[v * T + i + 1]
+        if first == last:
             continue
         _know(
             crowd.precision[i], told.boxes[v, i] >= 0, told.information[v, i], told.pull[v, i],
@@ -154,13 +97,12 @@ def rate_view(
         )  # fmt: skip
         expected = expectation(sights.jacobian[v, i], sights.variances[v, i], room.shift, room.covariance)
         cut = sights.feet_cut[v, i]
-        for box in range(first, last):
-            if pairs.near[i, box]:
-                error = pairs.errors[i, box]
-                found = ratio(expected, error[0], error[1], error[2], cut, pairs.chances[i, box], True, model)
-                rated.values[i - begin, box] = found.value
-                rated.trust[i - begin, box] = found.trust
-                rated.feet_cut[i - begin, box] = found.feet_cut
+        for k in range(first, last):
+            error = pairs.errors[k]
+            found = ratio(expected, error[0], error[1], error[2], cut, pairs.chances[k], True, model)
+            rated.values[k] = found.value
+            rated.trust[k] = found.trust
+            rated.feet_cut[k] = found.feet_cut
 
 
 @compiled_lean
@@ -183,12 +125,13 @@ def _know(precision, known, information, pull, all_information, all_pull, trust,
 
 
 @compiled_lean
-def tell_view(boxes, sights, pairs, told, total, v, begin, end, chosen, dependence, rated) -> None:
+def tell_view(sights, pairs, told, total, v, begin, end, first, chosen, dependence, rated) -> None:
     """Write what the boxes of view `v` say of a hypothesis' people, who were rated before.
 
     Args:
-        chosen: (m,) the person of each box, counted within the hypothesis, or -1.
+        first: the view's first box; chosen: (m,) the person of each, counted within the hypothesis, or -1.
     """
+    T = sights.inside.shape[1]
     for i in range(begin, end):
         _forget(
             told.boxes[:, i], v, told.information[v, i], told.pull[v, i], total.information[i], total.pull[i]
@@ -196,11 +139,12 @@ def tell_view(boxes, sights, pairs, told, total, v, begin, end, chosen, dependen
     for j in range(len(chosen)):
         if chosen[j] < 0:
             continue
-        i, box = begin + chosen[j], boxes.starts[v] + j
-        told.boxes[v, i] = box
+        i = begin + chosen[j]
+        k = pair_of(pairs, v * T + i, first + j)
+        told.boxes[v, i] = first + j
         tell(
-            sights.jacobian[v, i], sights.variances[v, i], pairs.errors[i, box], rated.trust[i - begin, box],
-            rated.feet_cut[i - begin, box], dependence, told.information[v, i], told.pull[v, i],
+            sights.jacobian[v, i], sights.variances[v, i], pairs.errors[k], rated.trust[k], rated.feet_cut[k],
+            dependence, told.information[v, i], told.pull[v, i],
         )  # fmt: skip
         _add(told.information[v, i], told.pull[v, i], total.information[i], total.pull[i])
 
@@ -232,15 +176,16 @@ def _add(information, pull, all_information, all_pull) -> None:
 @compiled_lean
 def tell_box(sights, crowd, pairs, told, total, v, i, box, dependence, model, room) -> float:
     """Write what a box says of its person; returns their ratio given what all other views say."""
+    pair = pair_of(pairs, v * len(crowd.precision) + i, box)
     information, pull = told.information[v, i], told.pull[v, i]
     _know(
         crowd.precision[i], told.boxes[v, i] >= 0, information, pull, total.information[i], total.pull[i], 0.0,
         room.pull, room,
     )  # fmt: skip
     expected = expectation(sights.jacobian[v, i], sights.variances[v, i], room.shift, room.covariance)
-    error = pairs.errors[i, box]
+    error = pairs.errors[pair]
     found = ratio(
-        expected, error[0], error[1], error[2], sights.feet_cut[v, i], pairs.chances[i, box], False, model
+        expected, error[0], error[1], error[2], sights.feet_cut[v, i], pairs.chances[pair], False, model
     )
     _forget(told.boxes[:, i], v, information, pull, total.information[i], total.pull[i])
     told.boxes[v, i] = box

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.tracking.cameras import CameraBank
+from workers.tracking.pairs import Pairs, dot_pairs
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracks import Tracks
@@ -15,7 +16,7 @@ from workers.tracking.views import Boxes, Seen, View, views_of
 
 # shortest time between instants for which errors are told apart (s)
 LEAST_DT = 0.05
-# so many pairs of people and boxes are compared without asking who is in view of whom
+# so many people and boxes are compared all with all: quicker than pair by pair
 ALL_AT_ONCE = 50_000
 
 
@@ -58,34 +59,25 @@ class Scene:
         """Whether these boxes and these people have embeddings that can be compared."""
         return 0 < self.embeddings.shape[1] == people.appearance.shape[1]
 
-    def looks_like(
-        self, people: Tracks, inside: np.ndarray, scale: SimilarityScale, settings: TrackerSettings
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What appearance says of everybody and every box of a camera that they are in view of.
+    def with_looks(
+        self, pairs: Pairs, people: Tracks, scale: SimilarityScale, settings: TrackerSettings
+    ) -> Pairs:
+        """The pairs with what appearance says of them."""
+        if not self.knows_looks_of(people) or not len(pairs.boxes):
+            return pairs
+        alike = np.where(people.weight[pairs.people] > 0, self._similarities(pairs, people.looks()), np.nan)
+        known = ~np.isnan(alike)
+        told = np.zeros(len(alike))
+        told[known] = scale.log_ratio(alike[known])
+        told = settings.appearance_weight * told * np.sqrt(self.quality[pairs.boxes])
+        return pairs._replace(chances=pairs.chances + told, alike=alike)
 
-        Args:
-            inside: (V, T) bool, who is in view of each of the scene's cameras.
-
-        Returns:
-            (T, M) nats, and the similarities (NaN where there is nothing to compare).
-        """
-        shape = (len(people), len(self.scores))
-        if not self.knows_looks_of(people):
-            return np.zeros(shape), np.full(shape, np.nan)
-        looks = people.looks()
-        if shape[0] * shape[1] <= ALL_AT_ONCE:
-            similarities = looks @ self.embeddings.T
-        else:
-            # a thousand people, of whom a camera sees a few dozen
-            similarities = np.full(shape, np.nan)
-            for v, sees in enumerate(inside):
-                boxes = slice(self.boxes.starts[v], self.boxes.starts[v + 1])
-                similarities[sees, boxes] = looks[sees] @ self.embeddings[boxes].T
-        similarities[people.weight <= 0] = np.nan
-        known = ~np.isnan(similarities)
-        told = np.zeros(shape)
-        told[known] = scale.log_ratio(similarities[known])
-        return settings.appearance_weight * told * np.sqrt(self.quality), similarities
+    def _similarities(self, pairs: Pairs, looks: np.ndarray) -> np.ndarray:
+        """(P,) of (T, d) looks and the boxes' embeddings."""
+        if len(looks) * len(self.scores) <= ALL_AT_ONCE:
+            return (looks @ self.embeddings.T)[pairs.people, pairs.boxes]
+        # a thousand people, of whom each stands near a few boxes
+        return dot_pairs(looks, self.embeddings, pairs.people, pairs.boxes)
 
     def alike(self, among: np.ndarray, scale: SimilarityScale, settings: TrackerSettings) -> np.ndarray:
         """(M, M) how much appearance says that two boxes show one person (nats).

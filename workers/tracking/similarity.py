@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+# so many looks have more pairs than `RunningNormal.MEMORY`
+ENOUGH = 200
+
 
 class RunningNormal:
     """Mean and deviation of values seen so far, beginning with a weak prior; old values fade."""
@@ -63,7 +66,7 @@ class SimilarityScale:
     def learn_different(self, embeddings: np.ndarray) -> None:
         """Learn from (n, d) unit rows of n different people in one image."""
         if len(embeddings) >= 2 and embeddings.shape[1]:
-            self.different.learn(_pairs(embeddings))
+            self.different.learn(_pairs(_some(embeddings)))
 
     def to_state(self) -> dict[str, Any]:
         return {name: dict(vars(value)) for name, value in vars(self).items()}
@@ -161,6 +164,7 @@ class LookScale:
         """(n, d) unit looks of n people who are there at once."""
         if len(looks) < 2 or not looks.shape[1]:
             return
+        looks = _some(looks)
         self.common.learn(_pairs(looks))
         rows = [self.similarities(look, looks[i + 1 :]) for i, look in enumerate(looks[:-1])]
         self.strangers.learn(np.concatenate(rows))
@@ -173,6 +177,11 @@ class LookScale:
         for name in ("strangers", "common", "steady"):
             vars(getattr(self, name)).update(state[name])
         self.centre, self.people = state["centre"].copy(), state["people"]
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """At most `ENOUGH` of them, evenly: their pairs are as many as are remembered."""
+    return rows[:: 1 + (len(rows) - 1) // ENOUGH]
 
 
 def _pairs(rows: np.ndarray) -> np.ndarray:

@@ -103,18 +103,14 @@ class MultiCameraTracker:
         for instant, time_s in zip(instants, times_s, strict=True):
             self._instant(by_camera, instant, time_s, result, touched)
         self.book.forget(times_s[-1] if len(times_s) else 0.0)
-        result.persons = self._persons(touched)
+        result.persons = self.book.known(sorted(touched))
         self._untold |= touched
         if looks:
             result.looks = self._tell_looks()
         return result
 
-    def _persons(self, numbers: set[int]) -> list[Person]:
-        found = [self.book.known(number) for number in sorted(numbers)]
-        return [person for person in found if person is not None]
-
     def _tell_looks(self) -> list[Person]:
-        told, self._untold = self._persons(self._untold), set()
+        told, self._untold = self.book.known(sorted(self._untold)), set()
         return told
 
     def finish(self) -> BatchTracks:

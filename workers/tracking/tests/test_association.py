@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workers.mapping.projection import PersonProjection
-from workers.tracking.assignment import assign, own_gains
+from workers.tracking.assignment import all_candidates, assign_all, own_gains
 from workers.tracking.association import explain, search
 from workers.tracking.cameras import CameraBank, Sights
 from workers.tracking.likelihood import BoxModel
+from workers.tracking.pairs import Pairs, pair_up
 from workers.tracking.saying import Crowd
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tests.people import NORTH, SOUTH
@@ -73,10 +74,15 @@ class Search(NamedTuple):
         sights = BANK.sights(np.array([view.index for view in views], int), predicted, starts)
         return cls(boxes, sights, crowd, looks)
 
+    def given(self) -> tuple[Boxes, Sights, Crowd, Pairs]:
+        pairs = pair_up(self.boxes, self.sights, self.crowd, MODEL)
+        chances = pairs.chances + self.looks[pairs.people, pairs.boxes]
+        return self.boxes, self.sights, self.crowd, pairs._replace(chances=chances)
+
     def __call__(self, count: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """(H, R, M) assignments and (H, R) scores, from the prediction and other starts, `count` in all."""
         chance = np.random.default_rng(seed).normal(size=(count, len(self.looks), 3))
-        return search(*self, chance * SIGMA_M, 1.0, USUAL.sweeps, MODEL)
+        return search(*self.given(), chance * SIGMA_M, 1.0, USUAL.sweeps, MODEL)
 
     def alone(self, i: int, assigned: np.ndarray) -> tuple[np.ndarray, float]:
         """What is found of one person, as visible as among the others, if all boxes but theirs are nobody's."""
@@ -100,7 +106,7 @@ def join(views: list[View], predicted: np.ndarray, first=None, looks=None, count
     """The best of one hypothesis."""
     given = Search.of(views, predicted, first, looks)
     assigned, scores = given(count)
-    told = explain(*given, assigned[:, 0], 1.0, MODEL)
+    told = explain(*given.given(), assigned[:, 0], 1.0, MODEL)
     by_view = given.boxes.split(assigned[0, 0]) if views else []
     for v, rows in enumerate(by_view):
         # both say whose a box is
@@ -348,14 +354,14 @@ def test_hypotheses_know_nothing_of_one_another(seed, left_out):
     rows = np.concatenate([np.arange(n), fewer])
     both = Search.of(views, predicted[rows], looks=[part[rows] for part in looks], starts=[0, n, len(rows)])
     assigned, scores = both()
-    told = explain(*both, assigned[:, 0], 1.0, MODEL)
+    told = explain(*both.given(), assigned[:, 0], 1.0, MODEL)
     for h, mine in enumerate((np.arange(n), fewer)):
         alone = Search.of(views, predicted[mine], looks=[part[mine] for part in looks])
         expected, its_scores = alone()
         shifted = np.where(expected[0, 0] >= 0, expected[0, 0] + both.crowd.starts[h], -1)
         assert assigned[h, 0].tolist() == shifted.tolist()
         assert scores[h, 0] == pytest.approx(its_scores[0, 0], abs=1e-9)
-        its_told = explain(*alone, expected[:, 0], 1.0, MODEL)
+        its_told = explain(*alone.given(), expected[:, 0], 1.0, MODEL)
         part = slice(both.crowd.starts[h], both.crowd.starts[h + 1])
         for values, others in zip(told, its_told, strict=True):
             np.testing.assert_allclose(values[:, part], others, atol=1e-9)
@@ -372,15 +378,15 @@ matrices = arrays(
 
 def choose(values: np.ndarray, first: np.ndarray) -> np.ndarray:
     """(m,) row of every box, or -1: those who are first choose, the others take what is left."""
-    chosen = assign(np.where(first[:, None], values, -np.inf))
-    return np.maximum(chosen, assign(np.where(first[:, None] | (chosen >= 0), -np.inf, values)))
+    chosen = assign_all(np.where(first[:, None], values, -np.inf))
+    return np.maximum(chosen, assign_all(np.where(first[:, None] | (chosen >= 0), -np.inf, values)))
 
 
 def own(values: np.ndarray, first: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What each matched row explains alone, and the pairs."""
-    chosen = assign(values) if first is None else choose(values, first)
+    chosen = assign_all(values) if first is None else choose(values, first)
     boxes = np.flatnonzero(chosen >= 0)
-    gains = own_gains(values, chosen)
+    gains = own_gains(all_candidates(values), chosen)
     assert (gains[chosen < 0] == 0).all()
     return gains[boxes], chosen[boxes], boxes
 
@@ -414,7 +420,9 @@ def test_it_is_nothing_when_somebody_without_a_box_fits_as_well(values, which):
     twin[boxes[k]] = values[rows[k], boxes[k]]
     chosen = np.full(values.shape[1], -1)
     chosen[boxes] = rows
-    assert own_gains(np.vstack([values, twin]), chosen)[boxes[k]] == pytest.approx(0, abs=1e-6)
+    assert own_gains(all_candidates(np.vstack([values, twin])), chosen)[boxes[k]] == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_by_how_much_it_is_better_than_the_next():

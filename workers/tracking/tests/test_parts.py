@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
-from workers.tracking.assignment import assign
+from workers.tracking.assignment import assign_all
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import RunningNormal, SimilarityScale
 from workers.tracking.tests.people import looks
@@ -28,7 +28,7 @@ quick = settings(max_examples=60, deadline=None, derandomize=True)
 
 def pairs(values) -> list[tuple[int, int]]:
     """(row, column) of everybody who is not alone, by column."""
-    found = assign(np.array(values, float))
+    found = assign_all(np.array(values, float))
     return [(int(row), column) for column, row in enumerate(found) if row >= 0]
 
 
@@ -67,8 +67,8 @@ def test_what_is_not_above_nothing_is_impossible(nothing):
 
 
 def test_nobody_or_nothing():
-    assert assign(np.empty((0, 3))).tolist() == [-1, -1, -1]
-    assert assign(np.empty((3, 0))).tolist() == []
+    assert assign_all(np.empty((0, 3))).tolist() == [-1, -1, -1]
+    assert assign_all(np.empty((3, 0))).tolist() == []
 
 
 def best_total(values: np.ndarray) -> float:
@@ -82,7 +82,7 @@ def best_total(values: np.ndarray) -> float:
 
 def check(values: np.ndarray) -> None:
     """Nobody twice, nothing impossible, and no assignment is worth more."""
-    found = assign(values)
+    found = assign_all(values)
     assert found.shape == (values.shape[1],)
     columns = np.flatnonzero(found >= 0)
     rows = found[columns]
@@ -218,8 +218,8 @@ def _run(code: str, **environment: str) -> str:
 
 
 ASSIGN = (
-    "import numpy as np; from workers.tracking.assignment import assign; "
-    "assign(np.array([[1.0, 2.0], [2.0, 9.0]])); print(sum(assign.stats.cache_hits.values()))"
+    "import numpy as np; from workers.tracking.assignment import assign_all; "
+    "assign_all(np.array([[1.0, 2.0], [2.0, 9.0]])); print(sum(assign_all.stats.cache_hits.values()))"
 )
 
 
