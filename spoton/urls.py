@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 from spoton import health
 from spoton.api.asyncapi import asyncapi
 from spoton.api.schema import OpenApiView
-from spoton.console.views import console
+from spoton.console.views import console, favicon
 from spoton.system.prometheus import metrics
 
 admin.site.site_header = "SpotOn administration"
@@ -17,6 +17,7 @@ admin.site.site_url = "/"
 
 urlpatterns = [
     path("", console, name="console"),
+    path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
     path("health", health.health),
     path("health/live", health.live),

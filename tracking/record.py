@@ -61,7 +61,7 @@ class Recorded:
     who: Identities
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_tracks(*, task: ProcessingTask, rows: TrackRows, looks: bool = True) -> Recorded:
     """Write all rows of a batch, and rename what the engine has revised.
 
@@ -105,7 +105,7 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows, looks: bool = True) 
     return Recorded(rows, who)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_looks(*, task: ProcessingTask, rows: TrackRows) -> None:
     """Write what people look like, of rows that are recorded."""
     lock_for_writing(task.environment_id)

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from workers.jpeg import Jpeg
+
 
 class EngineError(Exception):
     """Something a user can mend: an unreadable source, missing weights, a wrong name. The message says how."""
@@ -91,18 +93,25 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """One decoded frame.
+    """One frame.
 
     Attributes:
         index: zero-based presentation index within the source.
         time_s: seconds since the source's first frame (recordings), or UNIX capture time (live).
-        image: uint8 BGR (height, width, 3).
+        picture: uint8 BGR (height, width, 3), or what a live camera sent that sends JPEGs.
         name: file name for image sequences, else None.
-        jpeg: the image as a live camera sent it, where it sends JPEGs; else None.
     """
 
     index: int
     time_s: float
-    image: np.ndarray = field(repr=False)
+    picture: np.ndarray | Jpeg = field(repr=False)
     name: str | None = None
-    jpeg: bytes | None = field(default=None, repr=False)
+
+    @property
+    def image(self) -> np.ndarray:
+        """uint8 BGR (height, width, 3); decoded now, if it was not.
+
+        Raises:
+            DamagedJpegError: it cannot be.
+        """
+        return self.picture.image if isinstance(self.picture, Jpeg) else self.picture

@@ -1,7 +1,8 @@
 """The console: one page, whose script talks to REST and WebSockets like any other client."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 
 from spoton.api.methods import read_only
 from tracking.picture_files import foreign_origin
@@ -26,3 +27,9 @@ def console(request: HttpRequest) -> HttpResponse:
     response["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
     response["Cache-Control"] = "no-cache"
     return response
+
+
+@read_only
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for an icon of pages that name none, such as the administration's."""
+    return redirect(static("console/logo.svg"))

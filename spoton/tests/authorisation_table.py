@@ -78,6 +78,7 @@ _OLD_CONTROLS = "api/v1/controls/<uuid:task_id>"
 HTTP: dict[str, Entry] = {
     # pages, documents, health
     "GET ": Entry(PUBLIC),
+    "GET favicon.ico": Entry(PUBLIC),
     "GET health": Entry(PUBLIC),
     "GET health/live": Entry(PUBLIC),
     "GET health/ready": Entry(PUBLIC),

@@ -48,11 +48,11 @@ class Foreground:
         (Horprasert, Harwood, Davis, A Statistical Approach for Real-time Robust Background Subtraction and
         Shadow Detection, 1999).
         """
-        at = np.flatnonzero(likelihood)
+        at = np.flatnonzero(likelihood > 0)
         seen = image.reshape(-1, 3)[at].astype(np.float32)
         lit = expected.reshape(-1, 3)[at].astype(np.float32)
         factor = np.einsum("ij,ij->i", seen, lit) / (np.einsum("ij,ij->i", lit, lit) + 1.0)
-        residual = np.abs(seen - factor[:, None] * lit).max(axis=1)
+        residual = _over_channels(np.maximum, np.abs(seen - factor[:, None] * lit))
         shadow = (factor > SHADOW_DARKEST) & (factor < SHADOW_BRIGHTEST)
         shadow &= residual < SHADOW_COLOUR_LEVELS + self._noise.reshape(-1)[at]
         at = at[shadow]
@@ -76,7 +76,13 @@ def channel_gains(image: np.ndarray, background: np.ndarray) -> np.ndarray:
     seen = image[step // 2 :: step, step // 2 :: step].reshape(-1, 3).astype(np.float32)
     expected = background[step // 2 :: step, step // 2 :: step].reshape(-1, 3).astype(np.float32)
     # very dark and clipped pixels do not scale with the light
-    usable = (expected.min(1) > 24) & (expected.max(1) < 235) & (seen.max(1) < 250)
+    usable = _over_channels(np.minimum, expected) > 24
+    usable &= (_over_channels(np.maximum, expected) < 235) & (_over_channels(np.maximum, seen) < 250)
     if usable.sum() < 50:
         return np.ones(3, np.float32)
     return np.median(seen[usable] / expected[usable], axis=0)
+
+
+def _over_channels(pick: np.ufunc, pixels: np.ndarray) -> np.ndarray:
+    """(n,) maximum or minimum of (n, 3): NumPy's own reduction over so few is several times slower."""
+    return pick(pick(pixels[:, 0], pixels[:, 1]), pixels[:, 2])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
-
-import cv2
-import numpy as np
+from contextlib import suppress
 
 from tracking import frames
 from tracking.redis import redis_client
 from workers.batch_work import BatchFrame, KnownBackground
 from workers.batches import FrameBatch
 from workers.detection import needs_background
+from workers.jpeg import DamagedJpegError, Jpeg
 
 
 class BackgroundStore:
@@ -55,13 +54,10 @@ def live_frames(batch: FrameBatch) -> tuple[list[BatchFrame], KnownBackground | 
             # not learned yet, or lost: nothing can be found in these frames, the next ones may do
             return [], None
     stored = frames.get_many(task_id=batch.task_id, camera=batch.camera, instants=list(batch.instants))
-    found = [
-        BatchFrame(
-            frame.instant,
-            frame.index,
-            frame.captured_at,
-            cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR),
-        )
-        for frame in stored
-    ]
+    found = []
+    for frame in stored:
+        # a camera's own JPEG, which nobody has looked at yet
+        with suppress(DamagedJpegError):
+            image = Jpeg(frame.jpeg).image
+            found.append(BatchFrame(frame.instant, frame.index, frame.captured_at, image))
     return found, background

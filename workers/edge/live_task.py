@@ -7,7 +7,9 @@ import threading
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.db import close_old_connections, connections
@@ -18,11 +20,11 @@ from tracking.log_context import bind
 from tracking.messages import from_seconds
 from tracking.models import ProcessingTask
 from tracking.stores import STORES_AWAY, brief
-from workers.batch_work import BatchFrame
 from workers.detection import needs_background
 from workers.edge.degradation import Degradation
 from workers.edge.live_background import LiveBackground
-from workers.edge.media import stored_frame
+from workers.edge.media import stored_live_frame
+from workers.jpeg import DamagedJpegError
 from workers.sources import Source, open_source
 from workers.sources.synchroniser import FrameSet, Synchroniser
 from workers.types import EngineError, SourceFrame
@@ -111,8 +113,11 @@ class LiveTask(threading.Thread):
             arrived_s = frame.time_s
             frame = replace(frame, time_s=arrived_s + self._offsets_s[camera])
             background = self.backgrounds.get(camera)
-            if background is None or background.learn(frame):
-                self._synchroniser.add(camera, frame, arrived_s)
+            try:
+                if background is None or background.learn(frame):
+                    self._synchroniser.add(camera, frame, arrived_s)
+            except DamagedJpegError:
+                self.dropped[camera] += 1
 
     def _hand_on(self, found: FrameSet) -> None:
         """One instant: reserve its batch, store its pictures, ask for its perception."""
@@ -130,20 +135,18 @@ class LiveTask(threading.Thread):
         if number is None:
             self.dropped.update(found.frames.keys())
             return
-        kept = self._encoders.map(
-            lambda item: (item[0], self._encoded(found.instant, item[1])), found.frames.items()
-        )
-        frames.put_all(task_id=self.task_id, frames=list(kept))
+        encoded = self._encoders.map(partial(self._encoded, found.instant), found.frames.values())
+        kept = [(camera, frame) for camera, frame in zip(found.frames, encoded, strict=True) if frame]
+        self.dropped.update(found.frames.keys() - {camera for camera, _ in kept})
+        frames.put_all(task_id=self.task_id, frames=kept)
         schedule.live_batch_send(task=self.task, number=number, instant=found.instant)
 
-    def _encoded(self, instant: int, frame: SourceFrame) -> frames.StoredFrame:
+    def _encoded(self, instant: int, frame: SourceFrame) -> frames.StoredFrame | None:
+        """None for a picture that is damaged."""
         quality = self._degradation.quality
-        return stored_frame(
-            BatchFrame(instant, frame.index, frame.time_s, frame.image),
-            width=quality.width,
-            quality=quality.jpeg,
-            jpeg=frame.jpeg,
-        )
+        with suppress(DamagedJpegError):
+            return stored_live_frame(frame, instant, width=quality.width, quality=quality.jpeg)
+        return None
 
     def _watch_connection(self, camera: str, source: Source) -> None:
         status = source.status

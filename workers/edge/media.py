@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 
 from workers.batch_work import BatchFrame
+from workers.jpeg import Jpeg
 from workers.perceive import encode_jpeg, frames_at
 from workers.sources import Source, open_source
-from workers.types import EngineError
+from workers.types import EngineError, SourceFrame
 
 if TYPE_CHECKING:
     from tracking.frames import StoredFrame
@@ -25,19 +26,31 @@ FULL_QUALITY = 88
 FULL_WIDTH = 3840
 
 
-def stored_frame(frame: BatchFrame, *, width: int, quality: int, jpeg: bytes | None = None) -> StoredFrame:
+def stored_frame(frame: BatchFrame, *, width: int, quality: int) -> StoredFrame:
     """The frame as the frame store keeps it.
 
     Args:
         width, quality: of the JPEG, at most.
-        jpeg: the frame as its camera encoded it; taken as it is where it is not too wide.
     """
     from tracking.frames import StoredFrame
 
-    h, w = frame.image.shape[:2]
-    if jpeg is None or w > width:
-        jpeg, (w, h) = encode_jpeg(frame.image, width=width, quality=quality)
+    jpeg, (w, h) = encode_jpeg(frame.image, width=width, quality=quality)
     return StoredFrame(frame.instant, frame.index, frame.captured_at, w, h, jpeg)
+
+
+def stored_live_frame(frame: SourceFrame, instant: int, *, width: int, quality: int) -> StoredFrame:
+    """The same of a live camera; what it sent as JPEG is taken as it is where that is not too wide.
+
+    Raises:
+        DamagedJpegError: it is too wide, and cannot be decoded.
+    """
+    from tracking.frames import StoredFrame
+
+    picture = frame.picture
+    if isinstance(picture, Jpeg) and picture.size[0] <= width:
+        return StoredFrame(instant, frame.index, frame.time_s, *picture.size, picture.data)
+    whole = BatchFrame(instant, frame.index, frame.time_s, frame.image)
+    return stored_frame(whole, width=width, quality=quality)
 
 
 def frame_at(task_id: str, camera: str, instant: int) -> StoredFrame | None:

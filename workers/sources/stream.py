@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import av
 import cv2
 import numpy as np
 
+from workers.jpeg import DamagedJpegError, Jpeg
 from workers.sources.base import SourceBase, check_range
 from workers.types import EngineError, SourceFrame, SourceInfo
 
@@ -32,17 +33,16 @@ NETWORK_FORMATS = "rtsp,rtp,mpjpeg,mjpeg,mpegts,mov,mp4,matroska,webm,flv,h264,h
 
 
 class Connection(Protocol):
-    """One established connection to a camera.
-
-    Attributes:
-        jpeg: the image read last as it came, where the camera sends JPEGs; else None.
-    """
+    """One established connection to a camera."""
 
     fps: float
-    jpeg: bytes | None
 
-    def read(self) -> np.ndarray:
-        """The next image, uint8 BGR (height, width, 3). Raises EngineError when the connection is lost."""
+    def read(self) -> np.ndarray | Jpeg:
+        """The next image: uint8 BGR (height, width, 3), or a JPEG as the camera sent it.
+
+        Raises:
+            EngineError: the connection is lost.
+        """
         ...
 
     def close(self) -> None: ...
@@ -185,19 +185,19 @@ class LiveSource(SourceBase):
 
     def _read(self, connection: Connection) -> None:
         while not self._stop.is_set():
-            image = connection.read()
+            picture = connection.read()
             now = time.time()
             with self._changed:
                 if self._info is None:
-                    height, width = image.shape[:2]
-                    self._info = SourceInfo((width, height), connection.fps, None, None, live=True)
+                    size = picture.size if isinstance(picture, Jpeg) else picture.shape[1::-1]
+                    self._info = SourceInfo(size, connection.fps, None, None, live=True)
                 index = self._status.frames_received
                 self._status = replace(
                     self._status,
                     frames_received=index + 1,
                     frames_dropped=self._status.frames_dropped + (1 if self._fresh() else 0),
                 )
-                self._newest = SourceFrame(index, now, image, jpeg=connection.jpeg)
+                self._newest = SourceFrame(index, now, picture)
                 self._changed.notify_all()
             self.on_change()
 
@@ -238,26 +238,30 @@ class _NetworkConnection:
         stream = self._container.streams.video[0]
         stream.codec_context.thread_count = 1
         self.fps = float(stream.average_rate or stream.guessed_rate or UNKNOWN_FPS)
-        self.jpeg: bytes | None = None
-        self._sends_jpegs = stream.codec_context.name == "mjpeg"
-        self._frames = self._decode(stream)
+        sends_jpegs = stream.codec_context.name == "mjpeg"
+        self._pictures = self._jpegs(stream) if sends_jpegs else self._decoded(stream)
 
-    def _decode(self, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    def _jpegs(self, stream: av.VideoStream) -> Iterator[Jpeg]:
         for packet in self._container.demux(stream):
-            self.jpeg = bytes(packet) if self._sends_jpegs else None
-            try:
-                yield from packet.decode()
-            except av.error.InvalidDataError:
-                continue  # damage on the way; the next keyframe mends it
+            # damage on the way; the next picture is whole
+            with suppress(DamagedJpegError):
+                yield Jpeg(bytes(packet))
 
-    def read(self) -> np.ndarray:
+    def _decoded(self, stream: av.VideoStream) -> Iterator[np.ndarray]:
+        for packet in self._container.demux(stream):
+            # damage on the way; the next keyframe mends it
+            with suppress(av.error.InvalidDataError):
+                for frame in packet.decode():
+                    yield frame.to_ndarray(format="bgr24")
+
+    def read(self) -> np.ndarray | Jpeg:
         try:
-            frame = next(self._frames, None)
+            picture = next(self._pictures, None)
         except (av.error.FFmpegError, OSError) as error:
             raise EngineError(f"the connection broke ({_reason(error)})") from error
-        if frame is None:
+        if picture is None:
             raise EngineError("the stream ended")
-        return frame.to_ndarray(format="bgr24")
+        return picture
 
     def close(self) -> None:
         self._container.close()
@@ -265,8 +269,6 @@ class _NetworkConnection:
 
 class _WebcamConnection:
     """A camera attached to this machine, through OpenCV."""
-
-    jpeg = None
 
     def __init__(self, number: int) -> None:
         self._capture = cv2.VideoCapture(number)

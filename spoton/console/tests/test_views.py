@@ -68,3 +68,10 @@ def test_every_icon_that_is_used_is_drawn(response) -> None:
     }
 
     assert used - drawn == set()
+
+
+def test_pages_without_an_icon_of_their_own_have_ours(client: Client) -> None:
+    answer = client.get("/favicon.ico")
+
+    assert answer.status_code == 302
+    assert finders.find(answer["Location"].removeprefix("/static/"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import cv2
 import pytest
 
+from workers.jpeg import DamagedJpegError, Jpeg
 from workers.sources import LiveSource, SourcePolicy, open_network_stream, open_source
 from workers.sources.tests.footage import numbered_image, read_number
 from workers.types import EngineError
@@ -21,6 +23,8 @@ class Camera:
     def __init__(self, port: int = 0, interval_s: float = 0.02, redirect_to: str = "") -> None:
         camera = self
         self.requests = 0
+        # what happens to some of the pictures on their way, by their number
+        self.damaged: dict[int, Callable[[bytes], bytes]] = {}
         self.stopped = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,6 +41,8 @@ class Camera:
                 number = 0
                 while not camera.stopped.is_set():
                     jpeg = cv2.imencode(".jpg", numbered_image(number % 256))[1].tobytes()
+                    if number in camera.damaged:
+                        jpeg = camera.damaged[number](jpeg)
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                     try:
                         self.wfile.write(head.encode() + jpeg + b"\r\n")
@@ -180,3 +186,23 @@ def test_a_missing_webcam_fails_with_a_reason_and_is_tried_again():
     with open_source("webcam:97", policy=SourcePolicy(allow_webcams=True)) as source:
         wait_for(lambda: source.status.state == "failed")
         assert "webcam 97 cannot be opened" in source.status.last_error
+
+
+def test_jpegs_come_as_they_were_sent_and_damaged_ones_end_nothing(camera):
+    """One loses its beginning, one its end: the first is left out, the second told to whoever wants to see it."""
+    camera.damaged = {4: lambda jpeg: b"\x00" * 40 + jpeg[40:], 6: lambda jpeg: jpeg[: len(jpeg) // 2]}
+    policy = SourcePolicy(allowed_hosts=(f"127.0.0.1:{camera.port}",))
+    numbers, unreadable = [], 0
+    with open_source(camera.url, policy=policy) as source:
+        for frame in source.frames():
+            assert isinstance(frame.picture, Jpeg)
+            try:
+                numbers.append(read_number(frame.image))
+            except DamagedJpegError:
+                unreadable += 1
+            if numbers and numbers[-1] > 12:
+                break
+        assert source.status.reconnects == 0
+    assert unreadable <= 1
+    assert not {4, 6} & set(numbers)
+    assert len(numbers) > 6
