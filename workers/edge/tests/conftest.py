@@ -23,6 +23,7 @@ from tracking.redis import redis_client
 from tracking.tests.factories import person
 from workers import tasks
 from workers.edge import ingest, live_background
+from workers.tracking.warm import warm
 
 CAMERAS = ("c01", "c02")
 
@@ -142,4 +143,6 @@ class Workers:
 
 @pytest.fixture
 def workers() -> Workers:
+    # as associate workers do: on a machine that is new the tracker is compiled now, not while somebody waits
+    warm()
     return Workers()

@@ -11,7 +11,7 @@ from tracking.models import Batch, Detection, Position, ProcessingTask, StoredCr
 from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
 
-pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 
 def start(operator, square, **options) -> ProcessingTask:
