@@ -130,11 +130,13 @@ def associate(self: Task, task_id: str) -> None:
             ),
         )
         if committed:
+            # it was running; if it ends now, another message comes of that
             schedule.associated_by(task_id, settings.ENV.associate_queue)
-        close_task(
-            task_id=task_id,
-            finish=lambda task, known: engine.tracker_after(task.plan["cameras"], known).finish(),
-        )
+        else:
+            close_task(
+                task_id=task_id,
+                finish=lambda task, known: engine.tracker_after(task.plan["cameras"], known).finish(),
+            )
     except STORES_AWAY:
         associator().forget(task_id)
         raise
