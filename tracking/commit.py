@@ -157,8 +157,6 @@ def _commit_next(task_id: str, associate: Associate) -> ProcessingTask | None:
         blobs = observations.fetch_all(task_id=task_id, number=number, cameras=task.cameras)
         if blobs is None:
             return None
-        if task.mode == ProcessingTask.Mode.LIVE:
-            without_waiting_for_the_disk()
         batch = _batch_input(task, number, blobs)
         output = associate(batch)
         begun = time.perf_counter()
