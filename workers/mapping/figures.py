@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workers.compiled import compiled_lean
-from workers.mapping.symmetric import invert
+from workers.mapping.symmetric import invert_3x3
 
 # a standing person's width as a share of the height
 BODY_WIDTH = 0.36
@@ -133,7 +133,7 @@ def locate(
             a, b, c = a + x / variance * x, b + x / variance * y, c + x / variance * z
             d, e, f = d + y / variance * y, e + y / variance * z, f + z / variance * z
             p, q, r = p + x / variance * error, q + y / variance * error, r + z / variance * error
-        invert(a, b, c, d, e, f, covariance)
+        invert_3x3(a, b, c, d, e, f, covariance)
         for k in range(3):
             step = covariance[k, 0] * p + covariance[k, 1] * q + covariance[k, 2] * r
             person[k] += min(max(step, -LONGEST_STEP_M), LONGEST_STEP_M)
@@ -149,14 +149,72 @@ def locate(
 
 @compiled_lean
 def locate_all(
-    matrices, sizes, cameras, seen, noise, shifts, height_m, height_sigma_m, persons, covariances, sound, edges_px,
-    jacobian, box_px,
+    matrices, sizes, to_ground, to_heads, cameras, boxes_px, noise, shifts, height_m, height_sigma_m, persons,
+    covariances, sound, seen, edges_px, jacobian, box_px,
 ):  # fmt: skip
-    """Improve (k, 3) guesses, write (k, 3, 3) covariances; (k,) `sound` stays so for boxes that can be a person."""
+    """Write (k, 3) persons, (k, 3, 3) covariances and (k,) whether each of (k, 4) boxes can be a person.
+
+    Args:
+        to_ground, to_heads: (C, 3, 3) pixels to the ground, and to the plane at the height of heads.
+        seen, edges_px, jacobian, box_px: room to think of one box.
+    """
     for k in range(len(cameras)):
-        c = cameras[k]
-        found = locate(
-            matrices[c], sizes[c], seen[k], noise, shifts[k], height_m, height_sigma_m, persons[k], covariances[k],
+        c, box = cameras[k], boxes_px[k]
+        whole = box[2] > box[0] and box[3] > box[1]
+        for i in range(4):
+            whole &= np.isfinite(box[i])
+            box_px[i] = box[i]
+        if not whole:
+            box_px[0], box_px[1], box_px[2], box_px[3] = 0.0, 0.0, 1.0, 1.0
+        cut(sizes[c], box_px, seen)
+        known = _guess(to_ground[c], to_heads[c], sizes[c], seen, height_m, persons[k])
+        near = locate(
+            matrices[c], sizes[c], seen, noise, shifts[k], height_m, height_sigma_m, persons[k], covariances[k],
             edges_px, jacobian, box_px,
         )  # fmt: skip
-        sound[k] &= found
+        sound[k] = whole and known and near
+
+
+@compiled_lean
+def cut(size, box_px, edges_px):
+    """Write the (3,) edges of an xyxy box, cut at the image's borders as figures are."""
+    left, right = min(max(box_px[0], 0.0), size[0]), min(max(box_px[2], 0.0), size[0])
+    edges_px[0] = (left + right) / 2
+    edges_px[1], edges_px[2] = min(max(box_px[3], 0.0), size[1]), min(max(box_px[1], 0.0), size[1])
+
+
+@compiled_lean
+def cut_all(sizes, cameras, boxes_px, edges_px):
+    """Write the (k, 3) edges of (k, 4) xyxy boxes of (k,) cameras, cut at the images' borders."""
+    for k in range(len(cameras)):
+        cut(sizes[cameras[k]], boxes_px[k], edges_px[k])
+
+
+@compiled_lean
+def _guess(to_ground, to_heads, size, edges_px, height_m, person):
+    """Write a first guess of the (3,) person: where the feet are, or the head where the feet are cut.
+
+    Returns:
+        Whether that is a place at all.
+    """
+    known = _spot(to_ground, edges_px[0], edges_px[1], person)
+    if edges_px[1] >= size[1] - 2:
+        x, y = person[0], person[1]
+        if _spot(to_heads, edges_px[0], edges_px[2], person):
+            known = True
+        else:
+            person[0], person[1] = x, y
+    if not known:
+        person[0] = person[1] = 0.0
+    person[2] = height_m
+    return known
+
+
+@compiled_lean
+def _spot(to_plane, column, row, place):
+    """Write the (2,) place that a pixel shows; returns whether it is near enough to be one."""
+    w = to_plane[2, 0] * column + to_plane[2, 1] * row + to_plane[2, 2]
+    for k in range(2):
+        place[k] = (to_plane[k, 0] * column + to_plane[k, 1] * row + to_plane[k, 2]) / w
+    # not a number is not near either
+    return abs(place[0]) < FARTHEST_M and abs(place[1]) < FARTHEST_M

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
+from workers.mapping.symmetric import invert, invert_3x3
+
 # the part of a state that is seen: x, y, height
 SEEN = np.array([0, 1, 4])
 
@@ -32,11 +35,7 @@ class Motion:
 
     def transition(self, dt: float) -> np.ndarray:
         """(5, 5) over `dt` seconds."""
-        kept = np.exp(-dt / self.turn_s)
-        F = np.eye(5)
-        F[0, 2] = F[1, 3] = self.turn_s * (1 - kept)
-        F[2, 2] = F[3, 3] = kept
-        return F
+        return _transition(self.turn_s, dt)
 
     def noise(self, dt: float) -> np.ndarray:
         """(5, 5) covariance that `dt` seconds add, positive semidefinite."""
@@ -58,6 +57,15 @@ class Motion:
         return means @ F.T, F @ covariances @ F.T + self.noise(dt)
 
 
+@compiled
+def _transition(turn_s: float, dt: float) -> np.ndarray:
+    kept, F = np.exp(-dt / turn_s), np.zeros((5, 5))
+    F[0, 0] = F[1, 1] = F[4, 4] = 1.0
+    F[0, 2] = F[1, 3] = turn_s * (1 - kept)
+    F[2, 2] = F[3, 3] = kept
+    return F
+
+
 def fuse(means: np.ndarray, covariances: np.ndarray, information: np.ndarray, pull: np.ndarray):
     """States after what the cameras told of them.
 
@@ -69,13 +77,23 @@ def fuse(means: np.ndarray, covariances: np.ndarray, information: np.ndarray, pu
     Returns:
         (n, 5) means and (n, 5, 5) covariances, symmetric and positive definite.
     """
-    if len(means) == 0:
-        return means, covariances
-    total = np.linalg.inv(covariances)
-    total[:, SEEN[:, None], SEEN] += information
-    covariances = np.linalg.inv(total)
-    covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
-    return means + np.einsum("nij,nj->ni", covariances[:, :, SEEN], pull), covariances
+    return _fuse(means, covariances, information, pull)
+
+
+@compiled
+def _fuse(means, covariances, information, pull):
+    fused, spread = means.copy(), np.empty_like(covariances)
+    total, factor = np.empty((5, 5)), np.empty((5, 5))
+    for i in range(len(means)):
+        invert(covariances[i], factor, total)
+        for k in range(3):
+            for m in range(3):
+                total[SEEN[k], SEEN[m]] += information[i, k, m]
+        invert(total, factor, spread[i])
+        for k in range(5):
+            for m in range(3):
+                fused[i, k] += spread[i, k, SEEN[m]] * pull[i, m]
+    return fused, spread
 
 
 def inverse_3x3(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,14 +101,27 @@ def inverse_3x3(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Far faster than a call to LAPACK for each.
     """
-    a, b, c = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 0, 2]
-    d, e, f = matrices[..., 1, 1], matrices[..., 1, 2], matrices[..., 2, 2]
-    inverse = np.empty_like(matrices)
-    inverse[..., 0, 0] = A = d * f - e * e
-    inverse[..., 0, 1] = inverse[..., 1, 0] = B = c * e - b * f
-    inverse[..., 0, 2] = inverse[..., 2, 0] = C = b * e - c * d
-    inverse[..., 1, 1] = a * f - c * c
-    inverse[..., 1, 2] = inverse[..., 2, 1] = b * c - a * e
-    inverse[..., 2, 2] = a * d - b * b
-    determinant = a * A + b * B + c * C
-    return inverse / determinant[..., None, None], determinant
+    inverse, determinants = np.empty(matrices.shape), np.empty(matrices.shape[:-2])
+    _invert_all(
+        np.ascontiguousarray(matrices, float).reshape(-1, 3, 3),
+        inverse.reshape(-1, 3, 3),
+        determinants.reshape(-1),
+    )
+    return inverse, determinants
+
+
+@compiled_lean
+def _invert_all(matrices, inverse, determinants) -> None:
+    for i in range(len(matrices)):
+        m = matrices[i]
+        determinants[i] = invert_3x3(m[0, 0], m[0, 1], m[0, 2], m[1, 1], m[1, 2], m[2, 2], inverse[i])
+
+
+def largest_deviations(covariances: np.ndarray) -> np.ndarray:
+    """(n,) standard deviations of places (m) in the direction in which they are known least.
+
+    Args:
+        covariances: (n, 5, 5) of states.
+    """
+    a, b, d = covariances[:, 0, 0], covariances[:, 0, 1], covariances[:, 1, 1]
+    return np.sqrt((a + d) / 2 + np.hypot((a - d) / 2, b))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration import CameraModel
-from workers.mapping.figures import FARTHEST_M, draw_all, locate_all
+from workers.mapping.figures import cut_all, draw_all, locate_all
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,9 @@ class PersonProjection:
 
     def edges(self, cameras: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
         """(k, 3) edges of (k, 4) xyxy boxes, cut at the borders as figures are."""
-        width, height = self.sizes[cameras].T
-        left, right = np.clip(boxes_px[:, 0], 0, width), np.clip(boxes_px[:, 2], 0, width)
-        bottom, top = np.clip(boxes_px[:, 3], 0, height), np.clip(boxes_px[:, 1], 0, height)
-        return np.column_stack([(left + right) / 2, bottom, top])
+        edges = np.empty((len(cameras), 3))
+        cut_all(self.sizes, cameras, np.ascontiguousarray(boxes_px, float), edges)
+        return edges
 
     def persons(
         self, cameras: np.ndarray, boxes_px: np.ndarray, noise: Noise, shift: np.ndarray | float = 0.0
@@ -133,35 +132,15 @@ class PersonProjection:
         Returns:
             (k, 3) x, y, height; (k, 3, 3) covariance, positive definite; (k,) bool: the box can be a person.
         """
-        boxes = np.asarray(boxes_px, float)
-        sound = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        seen = self.edges(cameras, np.where(sound[:, None], boxes, [0.0, 0.0, 1.0, 1.0]))
-        persons, known = self._guess(cameras, seen)
-        sound &= known
-        k = len(boxes)
-        covariances = np.empty((k, 3, 3))
+        k = len(cameras)
+        persons, covariances, sound = np.empty((k, 3)), np.empty((k, 3, 3)), np.empty(k, bool)
         locate_all(
-            self.matrices, self.sizes, cameras, seen, np.array([noise.middle, noise.feet, noise.head, noise.least_px]),
-            _rows(shift, k), self.height_m, self.height_sigma_m, persons, covariances, sound,
-            np.empty(3), np.empty((3, 3)), np.empty(4),
+            self.matrices, self.sizes, self._to_ground, self._to_heads, cameras,
+            np.ascontiguousarray(boxes_px, float).reshape(-1, 4),
+            np.array([noise.middle, noise.feet, noise.head, noise.least_px]), _rows(shift, k), self.height_m,
+            self.height_sigma_m, persons, covariances, sound, np.empty(3), np.empty(3), np.empty((3, 3)), np.empty(4),
         )  # fmt: skip
         return persons, covariances, sound
-
-    def _guess(self, cameras: np.ndarray, edges_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cut = edges_px[:, 1] >= self.sizes[cameras, 1] - 2
-        one = np.ones(len(edges_px))
-        by_feet = np.einsum("kij,kj->ki", self._to_ground[cameras], np.column_stack([edges_px[:, :2], one]))
-        by_head = np.einsum(
-            "kij,kj->ki", self._to_heads[cameras], np.column_stack([edges_px[:, [0, 2]], one])
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            feet, head = by_feet[:, :2] / by_feet[:, 2:], by_head[:, :2] / by_head[:, 2:]
-        usable = np.isfinite(head).all(1) & (np.abs(head).max(1) < FARTHEST_M)
-        place = np.where((cut & usable)[:, None], head, feet)
-        known = np.isfinite(place).all(1) & (np.abs(place).max(1) < FARTHEST_M)
-        place[~known] = 0.0
-        height = np.full(len(place), self.height_m)
-        return np.column_stack([place, height]), known
 
 
 def _rows(values: np.ndarray | float, count: int) -> np.ndarray:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
 from workers.mapping.kalman import Motion
+from workers.mapping.symmetric import solve
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,57 @@ class History:
         steps = list(self.steps)
         means, covariances = steps[-1].means, steps[-1].covariances
         for step, after in zip(steps[-2::-1], steps[:0:-1], strict=True):
-            means, covariances = self._back(step, after, means, covariances)
+            means, covariances = _smooth(
+                step.numbers, step.means, step.covariances, after.numbers, after.predicted,
+                after.predicted_covariances, self.motion.transition(after.dt), means, covariances,
+            )  # fmt: skip
         return self.steps.popleft(), means, covariances
 
-    def _back(self, step: Step, after: Step, means: np.ndarray, covariances: np.ndarray):
-        smoothed, spread = step.means.copy(), step.covariances.copy()
-        _, mine, its = np.intersect1d(step.numbers, after.numbers, assume_unique=True, return_indices=True)
-        if len(mine):
-            F = self.motion.transition(after.dt)
-            gain = np.linalg.solve(after.predicted_covariances[its], F @ step.covariances[mine]).transpose(
-                0, 2, 1
-            )
-            smoothed[mine] += np.einsum("nij,nj->ni", gain, means[its] - after.predicted[its])
-            change = covariances[its] - after.predicted_covariances[its]
-            spread[mine] += gain @ change @ gain.transpose(0, 2, 1)
-        return smoothed, spread
+
+@compiled
+def _smooth(
+    numbers, means, covariances, later, predicted, predicted_covariances, F, later_means, later_covariances
+):  # fmt: skip
+    """Smooth one step by the next, which is smoothed already.
+
+    Args:
+        numbers: (n,) ascending; means, covariances: (n, 5), (n, 5, 5) as the step was left by its measurements.
+        later: (m,) numbers of the next step, ascending; predicted, predicted_covariances: (m, 5), (m, 5, 5) of them
+            before its measurements; later_means, later_covariances: the same smoothed.
+        F: (5, 5) from the one to the other.
+
+    Returns:
+        (n, 5) and (n, 5, 5); who is not there later stays as they were.
+    """
+    smoothed, spread = means.copy(), covariances.copy()
+    factor, gain, change, room = np.empty((5, 5)), np.empty((5, 5)), np.empty((5, 5)), np.empty((5, 5))
+    o = 0
+    for i in range(len(numbers)):
+        while o < len(later) and later[o] < numbers[i]:
+            o += 1
+        if o == len(later) or later[o] != numbers[i]:
+            continue
+        _multiply(F, covariances[i], gain)
+        # F P by the predicted covariance: the gain, transposed
+        solve(predicted_covariances[o], factor, gain)
+        for k in range(5):
+            for m in range(5):
+                smoothed[i, k] += gain[m, k] * (later_means[o, m] - predicted[o, m])
+                change[k, m] = later_covariances[o, k, m] - predicted_covariances[o, k, m]
+        _multiply(change, gain, room)
+        for k in range(5):
+            for m in range(5):
+                for j in range(5):
+                    spread[i, k, m] += gain[j, k] * room[j, m]
+    return smoothed, spread
+
+
+@compiled_lean
+def _multiply(a, b, product) -> None:
+    """Write the product of two (5, 5) matrices."""
+    for k in range(5):
+        for m in range(5):
+            total = 0.0
+            for j in range(5):
+                total += a[k, j] * b[j, m]
+            product[k, m] = total

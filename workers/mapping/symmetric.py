@@ -1,4 +1,4 @@
-"""Symmetric 3x3 matrices in the compiled loops."""
+"""Small symmetric matrices in the compiled loops."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from workers.compiled import compiled_lean
 
 
 @compiled_lean
-def invert(a: float, b: float, c: float, d: float, e: float, f: float, inverse: np.ndarray) -> None:
-    """Write the (3, 3) inverse of [[a, b, c], [b, d, e], [c, e, f]], by its adjugate."""
+def invert_3x3(a: float, b: float, c: float, d: float, e: float, f: float, inverse: np.ndarray) -> float:
+    """Write the (3, 3) inverse of [[a, b, c], [b, d, e], [c, e, f]], by its adjugate; returns the determinant."""
     A, B, C = d * f - e * e, c * e - b * f, b * e - c * d
     determinant = a * A + b * B + c * C
     inverse[0, 0], inverse[1, 1] = A / determinant, (a * f - c * c) / determinant
@@ -17,3 +17,62 @@ def invert(a: float, b: float, c: float, d: float, e: float, f: float, inverse: 
     inverse[0, 1] = inverse[1, 0] = B / determinant
     inverse[0, 2] = inverse[2, 0] = C / determinant
     inverse[1, 2] = inverse[2, 1] = (b * c - a * e) / determinant
+    return determinant
+
+
+@compiled_lean
+def factorise(matrix: np.ndarray, factor: np.ndarray) -> None:
+    """Write the lower Cholesky factor of a positive definite (n, n) matrix; what is above its diagonal stays."""
+    n = len(matrix)
+    for k in range(n):
+        for m in range(k + 1):
+            total = matrix[k, m]
+            for j in range(m):
+                total -= factor[k, j] * factor[m, j]
+            factor[k, m] = np.sqrt(total) if k == m else total / factor[m, m]
+
+
+@compiled_lean
+def solve(matrix: np.ndarray, factor: np.ndarray, columns: np.ndarray) -> None:
+    """Overwrite (n, k) `columns` with the solutions for a positive definite (n, n) matrix.
+
+    Args:
+        factor: (n, n) room for its Cholesky factor.
+    """
+    n = len(matrix)
+    factorise(matrix, factor)
+    for c in range(columns.shape[1]):
+        for k in range(n):
+            for j in range(k):
+                columns[k, c] -= factor[k, j] * columns[j, c]
+            columns[k, c] /= factor[k, k]
+        for k in range(n - 1, -1, -1):
+            for j in range(k + 1, n):
+                columns[k, c] -= factor[j, k] * columns[j, c]
+            columns[k, c] /= factor[k, k]
+
+
+@compiled_lean
+def invert(matrix: np.ndarray, factor: np.ndarray, inverse: np.ndarray) -> None:
+    """Write the inverse of a positive definite (n, n) matrix, symmetric to the last bit.
+
+    Args:
+        factor: (n, n) room for its Cholesky factor.
+    """
+    n = len(matrix)
+    factorise(matrix, factor)
+    # the inverse of the factor, in the upper triangle, transposed
+    for c in range(n):
+        inverse[c, c] = 1 / factor[c, c]
+        for k in range(c + 1, n):
+            total = 0.0
+            for j in range(c, k):
+                total -= factor[k, j] * inverse[c, j]
+            inverse[c, k] = total / factor[k, k]
+    for k in range(n):
+        for m in range(k, n):
+            total = 0.0
+            for j in range(m, n):
+                total += inverse[k, j] * inverse[m, j]
+            # of its row only what was used up already is overwritten
+            inverse[k, m] = inverse[m, k] = total

@@ -12,24 +12,14 @@ import numpy as np
 
 from workers.compiled import compiled, compiled_lean
 from workers.mapping.figures import depth_of, draw
-from workers.mapping.kalman import inverse_3x3
 from workers.mapping.projection import Noise, PersonProjection
+from workers.tracking.habits import VISIBLE, Habits, rates_of
 from workers.tracking.settings import TrackerSettings
 
-# visible shares of a person for which detection rates are kept, and the rates before anything is learned
-VISIBLE = np.array([0.05, 0.25, 0.5, 0.7])
-USUAL_RATES = 0.92 * np.array([0.31, 0.66, 0.95, 1.0])
-BETWEEN = (VISIBLE[1:] + VISIBLE[:-1]) / 2
-# so many people the usual rates are worth, and so many are remembered
-RATE_PRIOR, RATE_MEMORY = 130.0, 3000.0
-# boxes are rarely off by more than a few per cent of a figure's height; neighbours in time are hardly independent
-BIAS_SIGMA, ERROR_DEPENDENCE = 0.03, 3.7
-# no detector errs less than this share of the height
-LEAST_SPREAD = 0.01
-# larger errors than this (shares of the height) are not a habit
-BIAS_LIMIT = 0.25
 # feet are seen from this visible share on, and hidden up to that one
 FEET_SEEN, FEET_HIDDEN = 0.75, 0.15
+# of the habits: what a checkpoint holds
+LEARNED = ("bias", "bias_weight", "spread", "spread_weight", "found", "tried")
 
 
 class Sights(NamedTuple):
@@ -80,8 +70,8 @@ class Sights(NamedTuple):
         return Sights(*(np.take(values, rows, axis=1) for values in self))
 
 
-class Habits(NamedTuple):
-    """What is known of C detectors; see `CameraBank` and `TrackerSettings`."""
+class Expected(NamedTuple):
+    """What is expected of C detectors: (C, 3) bias and spread of boxes, (C, 4) rates; see `CameraBank`, `Habits`."""
 
     bias: np.ndarray
     spread: np.ndarray
@@ -95,9 +85,7 @@ class CameraBank:
     """The cameras of one plane.
 
     Attributes:
-        bias: (C, 3) mean error of a box's edges, as shares of the figure's height; bias_weight: (C, 3).
-        spread: (C, 3) variance of those errors; spread_weight: (C, 3).
-        found, tried: (C, 4) how often people this visible were found, of how many.
+        habits: what is learned of each.
     """
 
     def __init__(self, projection: PersonProjection, settings: TrackerSettings) -> None:
@@ -105,16 +93,21 @@ class CameraBank:
         self.settings = settings
         self.noise = Noise(settings.noise_middle, settings.noise_feet, settings.noise_head, settings.noise_px)
         C = len(projection)
-        self.bias, self.bias_weight = np.zeros((C, 3)), np.zeros((C, 3))
-        self.spread = np.tile(
-            np.array([settings.noise_middle, settings.noise_feet, settings.noise_head]) ** 2, (C, 1)
+        usual = np.array([settings.noise_middle, settings.noise_feet, settings.noise_head]) ** 2
+        self.habits = Habits(
+            bias=np.zeros((C, 3)),
+            bias_weight=np.zeros((C, 3)),
+            spread=np.tile(usual, (C, 1)),
+            spread_weight=np.full((C, 3), settings.noise_prior),
+            found=np.zeros((C, len(VISIBLE))),
+            tried=np.zeros((C, len(VISIBLE))),
+            slipped=settings.slipped,
+            slipped_scale=settings.slipped_scale,
         )
-        self.spread_weight = np.full((C, 3), settings.noise_prior)
-        self.found, self.tried = np.zeros((C, len(VISIBLE))), np.zeros((C, len(VISIBLE)))
 
     def persons(self, cameras: np.ndarray, boxes_px: np.ndarray):
         """See `PersonProjection.persons`."""
-        return self.projection.persons(cameras, boxes_px, self.noise, self.bias[cameras])
+        return self.projection.persons(cameras, boxes_px, self.noise, self.habits.bias[cameras])
 
     def sights(self, cameras: np.ndarray, persons: np.ndarray, starts: np.ndarray | None = None) -> Sights:
         """What each of (V,) cameras should see of (n, 3) persons, who hide one another.
@@ -124,10 +117,11 @@ class CameraBank:
         """
         starts = np.array([0, len(persons)]) if starts is None else starts
         sights = Sights.empty(len(cameras), len(persons))
-        habits = Habits(self.bias, self.spread, self.rates(), self.settings.noise_px, *self.feet_cut)
+        habits = self.habits
+        expected = Expected(habits.bias, habits.spread, self.rates(), self.settings.noise_px, *self.feet_cut)
         projection = self.projection
         _see(
-            projection.matrices, projection.depth_rows, projection.sizes, habits, cameras,
+            projection.matrices, projection.depth_rows, projection.sizes, expected, cameras,
             np.ascontiguousarray(persons, float), starts, sights,
         )  # fmt: skip
         return sights
@@ -139,74 +133,29 @@ class CameraBank:
 
     def rates(self) -> np.ndarray:
         """(C, 4) how probably the detectors find people of the visible shares `VISIBLE`."""
-        rates = (USUAL_RATES * RATE_PRIOR + self.found) / (RATE_PRIOR + self.tried)
-        return np.clip(rates, 0.01, 0.99)
-
-    def learn_rate(self, camera: int, visible: np.ndarray, found: np.ndarray) -> None:
-        """Learn from (n,) people who are certainly there: how visible they were, and whether they were found."""
-        bins = np.searchsorted(BETWEEN, visible)
-        self.tried[camera] += np.bincount(bins, minlength=len(VISIBLE))
-        self.found[camera] += np.bincount(bins, weights=found, minlength=len(VISIBLE))
-        fade = np.minimum(1.0, RATE_MEMORY / np.maximum(self.tried[camera], 1.0))
-        self.tried[camera] *= fade
-        self.found[camera] *= fade
-
-    def learn_errors(
-        self, camera: int, jacobian: np.ndarray, variances: np.ndarray, error: np.ndarray, shift: np.ndarray,
-        covariance: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Learn how boxes err from n people whose place the other cameras know.
-
-        Args:
-            jacobian, variances: (n, 3, 3), (n, 3) as in `Sights`.
-            error: (n, 3) the boxes' edges less the figures', as shares of the figures' heights.
-            shift: (n, 3) where the others see them, relative to what the figures were made for; covariance: (n, 3, 3).
-        """
-        error = error - np.einsum("nij,nj->ni", jacobian, shift)
-        others = np.einsum("nij,njk,nik->ni", jacobian, covariance, jacobian)
-        spread = others + variances
-        sane = np.abs(error) < BIAS_LIMIT
-        # what remains of each error when the others' uncertainty is taken out (one step of expectation maximisation)
-        share = variances / spread
-        own = share**2 * error**2 + share * others - (variances - self.spread[camera])
-        slip = self.settings.slipped / self.settings.slipped_scale**3
-        slip = slip * np.exp(
-            np.minimum(0.5 * (error**2 / spread).sum(1) * (1 - self.settings.slipped_scale**-2), 50)
-        )
-        weight = sane * share / (1 + slip)[:, None] / ERROR_DEPENDENCE
-        self.spread_weight[camera] += weight.sum(0)
-        self.spread[camera] += (weight * (own - self.spread[camera])).sum(0) / self.spread_weight[camera]
-        self.spread[camera] = np.maximum(self.spread[camera], LEAST_SPREAD**2)
-        # robust: a box that is far off counts less
-        weight = sane / (1 + error**2 / spread / 4) / spread / ERROR_DEPENDENCE
-        self.bias_weight[camera] += weight.sum(0)
-        self.bias[camera] += (weight * error).sum(0) / (1 / BIAS_SIGMA**2 + self.bias_weight[camera])
+        return rates_of(self.habits)
 
     def to_state(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name in ("bias", "bias_weight", "spread", "spread_weight", "found", "tried")
-        }
+        return {name: getattr(self.habits, name) for name in LEARNED}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value.copy())
+        self.habits = self.habits._replace(**{name: value.copy() for name, value in state.items()})
 
 
 @compiled_lean
-def _see(matrices, depth_rows, sizes, habits, cameras, persons, starts, sights) -> None:
+def _see(matrices, depth_rows, sizes, expected, cameras, persons, starts, sights) -> None:
     """Write `sights`; see `CameraBank.sights`."""
     for v in range(len(cameras)):
         c = cameras[v]
         for i in range(len(persons)):
             edges, jacobian = sights.edges[v, i], sights.jacobian[v, i]
             scale, share = draw(
-                matrices[c], sizes[c], persons[i], habits.bias[c], edges, jacobian, sights.boxes_px[v, i]
+                matrices[c], sizes[c], persons[i], expected.bias[c], edges, jacobian, sights.boxes_px[v, i]
             )
-            pixel = (habits.noise_px / scale) ** 2
+            pixel = (expected.noise_px / scale) ** 2
             for k in range(3):
                 edges[k] /= scale
-                sights.variances[v, i, k] = habits.spread[c, k] + pixel
+                sights.variances[v, i, k] = expected.spread[c, k] + pixel
                 for m in range(3):
                     jacobian[k, m] /= scale
             sights.scale_px[v, i], sights.share[v, i], sights.inside[v, i] = scale, share, share > 0
@@ -217,8 +166,8 @@ def _see(matrices, depth_rows, sizes, habits, cameras, persons, starts, sights) 
         for i in range(len(persons)):
             shows = sights.share[v, i] * (1 - sights.visible[v, i])
             sights.visible[v, i] = shows
-            sights.rate[v, i] = rate_of(shows, habits.rates[cameras[v]])
-            sights.feet_cut[v, i] = feet_cut_of(shows, habits.feet_cut, habits.feet_cut_hidden)
+            sights.rate[v, i] = rate_of(shows, expected.rates[cameras[v]])
+            sights.feet_cut[v, i] = feet_cut_of(shows, expected.feet_cut, expected.feet_cut_hidden)
 
 
 @compiled_lean
@@ -280,15 +229,3 @@ def hidden_by(box_px: np.ndarray, depth: float, other_px: np.ndarray, other_dept
         return 0.0
     area = max((box_px[2] - box_px[0]) * (box_px[3] - box_px[1]), 1e-9)
     return min(width * height / area, 1.0)
-
-
-def where_others_see(
-    precision: np.ndarray, information: np.ndarray, pull: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Place relative to the prediction and its covariance, from the prediction and some cameras' information.
-
-    Args:
-        precision: (n, 3, 3) inverse covariance of the prediction; information, pull: (n, 3, 3) and (n, 3).
-    """
-    covariance, _ = inverse_3x3(precision + information)
-    return np.einsum("nij,nj->ni", covariance, pull), covariance

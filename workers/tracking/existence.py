@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from workers.compiled import compiled
+from workers.compiled import compiled, compiled_lean
 from workers.tracking.association import Told
 from workers.tracking.cameras import Sights
 from workers.tracking.hypotheses import Hypothesis
@@ -30,6 +31,22 @@ def probability(evidence: np.ndarray) -> np.ndarray:
     return np.clip(1 / (1 + np.exp(-evidence)), LEAST_EXISTENCE, MOST_EXISTENCE)
 
 
+class EvidenceModel(NamedTuple):
+    """What being found or not says; see `TrackerSettings`."""
+
+    chance: float
+    own_nats: float
+    doubt: float
+    cap: float
+    seen: float
+
+    @classmethod
+    def of(cls, settings: TrackerSettings) -> EvidenceModel:
+        return cls(
+            settings.chance, settings.own_nats, settings.doubt, settings.evidence_cap, settings.seen_evidence
+        )
+
+
 def weigh(
     people: Tracks,
     sights: Sights,
@@ -40,43 +57,65 @@ def weigh(
     settings: TrackerSettings,
 ) -> None:
     """Evidence for who was found where nobody else explains the box, against who should have been seen."""
-    hit = told.boxes >= 0
-    scores = scene.scores[told.boxes] if len(scene.scores) else np.zeros(told.boxes.shape)
-    own = np.clip(told.gains / settings.own_nats, 0, 1)
-    found = -np.log(settings.chance) * own * sureness(scores, people.confirmed)
-    rate = np.maximum(sights.rate, LEAST_RATE)
-    silence = np.log((1 - rate) / (1 - settings.chance * rate))
-    change = np.where(hit, found, np.where(sights.inside, silence, 0.0)).sum(0)
     # frames in quick succession are one opinion
-    share = 1 - np.exp(-dt / settings.evidence_memory_s)
-    _find_blind(people, sights, hit, scene, share)
-    people.findable = 1 - np.where(sights.inside, 1 - sights.rate, 1.0).prod(0)
-    people.evidence = np.minimum(
-        people.evidence + share * change - settings.doubt * dt, settings.evidence_cap
-    )
-    # boxes of somebody who is in doubt all the same do not show that they are there
-    people.seen_s[hit.any(0) & (people.evidence > settings.seen_evidence)] = time_s
+    share = float(1 - np.exp(-dt / settings.evidence_memory_s))
+    _weigh(
+        sights, told, scene.scores, scene.cameras, people.confirmed, people.evidence, people.findable, people.blind,
+        people.seen_s, time_s, dt, share, EvidenceModel.of(settings),
+    )  # fmt: skip
+
+
+@compiled_lean
+def _weigh(
+    sights, told, scores, cameras, confirmed, evidence, findable, blind, seen_s, time_s, dt, share, model
+) -> None:  # fmt: skip
+    """Change (T,) evidence, findable, seen_s and (T, C) blind of people; see `weigh`.
+
+    Args:
+        share: of an opinion that this instant is worth.
+    """
+    for i in range(len(evidence)):
+        change, missed, hit = 0.0, 1.0, False
+        for v in range(len(cameras)):
+            box, rate = told.boxes[v, i], sights.rate[v, i]
+            if box >= 0:
+                hit = True
+                own = min(max(told.gains[v, i] / model.own_nats, 0.0), 1.0)
+                change -= np.log(model.chance) * own * sureness(scores[box], confirmed[i])
+            elif sights.inside[v, i]:
+                finds = max(rate, LEAST_RATE)
+                change += np.log((1 - finds) / (1 - model.chance * finds))
+            if sights.inside[v, i]:
+                missed *= 1 - rate
+                blind[i, cameras[v]] = _blindness(blind[i, cameras[v]], rate, box >= 0, share)
+        findable[i] = 1 - missed
+        evidence[i] = min(evidence[i] + share * change - model.doubt * dt, model.cap)
+        # boxes of somebody who is in doubt all the same do not show that they are there
+        if hit and evidence[i] > model.seen:
+            seen_s[i] = time_s
+
+
+@compiled_lean
+def _blindness(before: float, rate: float, hit: bool, share: float) -> float:
+    """How probably a camera that should find somebody at this rate is blind for them, once it did or did not.
+
+    A camera that overlooks somebody once will soon do so again: clothes like the floor, a still person that has become
+    background, a pillar that nobody drew. From then on its silence says little.
+    """
+    usual = min(max(rate / max(1 - before, 1e-3), 0.0), 0.99)
+    sees = (usual if hit else 1 - usual) ** share
+    misses = (BLIND_FINDS if hit else 1 - BLIND_FINDS) ** share
+    return before * misses / (before * misses + (1 - before) * sees)
 
 
 def less_by_blindness(
     sights: Sights, people: Tracks, scene: Scene, dt: float, settings: TrackerSettings
 ) -> Sights:
     """The sights after `dt` seconds, with the rates at which cameras that may be blind for somebody find them."""
-    kept = np.exp(-dt / settings.blind_s)
+    kept = float(np.exp(-dt / settings.blind_s))
     people.blind = people.blind * kept + settings.blind * (1 - kept)
-    seeing = 1 - people.blind[:, scene.cameras].T
+    seeing = 1 - people.blind.T[scene.cameras]
     return sights._replace(rate=np.maximum(sights.rate * seeing, LEAST_FOUND))
-
-
-def _find_blind(people: Tracks, sights: Sights, hit: np.ndarray, scene: Scene, share: float) -> None:
-    """A camera that overlooks somebody once will soon do so again: clothes like the floor, a still person that has
-    become background, a pillar that nobody drew. From then on its silence says little."""
-    blind = people.blind[:, scene.cameras].T
-    rate = np.clip(sights.rate / np.maximum(1 - blind, 1e-3), 0.0, 0.99)
-    sees = np.where(hit, rate, 1 - rate) ** share
-    misses = np.where(hit, BLIND_FINDS, 1 - BLIND_FINDS) ** share
-    later = blind * misses / (blind * misses + (1 - blind) * sees)
-    people.blind[:, scene.cameras] = np.where(sights.inside, later, blind).T
 
 
 def close_pairs(

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from workers.compiled import compiled
 from workers.mapping.kalman import SEEN
-from workers.tracking.cameras import CameraBank, Sights
+from workers.tracking.cameras import CameraBank
 
 # so much of a person must show for a box to be drawn where the detector found none
 LEAST_VISIBLE = 0.3
@@ -21,8 +22,7 @@ LEAST_VISIBLE = 0.3
 LEAST_PRECISION = 0.08
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A detection: box xyxy, score, place on the map (m) or None, and whether its row is written already."""
 
     box_px: tuple[float, ...]
@@ -45,8 +45,7 @@ class Shots:
     boxes: dict[str, dict[int, Box | None]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Late:
+class Late(NamedTuple):
     """A row for an earlier instant; score 0 where nothing was detected."""
 
     instant: int
@@ -94,9 +93,10 @@ class Filling:
         """
         then = self.recent.popleft()
         names = sorted(then.shots)
-        sights = None
+        drawable = np.zeros((len(names), 0), bool)
         if bank is not None and len(numbers):
             sights = bank.sights(np.array([then.shots[name][0] for name in names], int), means[:, SEEN])
+            drawable = _well_seen(sights, covariances)
         # a place that no camera confirms is a guess
         elsewhere = {number for found in then.boxes.values() for number in found}
         for k, name in enumerate(names):
@@ -108,12 +108,11 @@ class Filling:
                     yield Late(
                         then.instant, frame, captured_at, name, number, box.box_px, box.score, box.place_m
                     )
-            if sights is not None:
-                for i in np.flatnonzero(_well_seen(sights, k, covariances)):
-                    number = int(numbers[i])
-                    if number not in boxes and number in elsewhere:
-                        drawn = tuple(sights.boxes_px[k, i].tolist())
-                        yield Late(then.instant, frame, captured_at, name, number, drawn, 0.0, None)
+            for i in np.flatnonzero(drawable[k]).tolist():
+                number = int(numbers[i])
+                if number not in boxes and number in elsewhere:
+                    drawn = tuple(sights.boxes_px[k, i].tolist())
+                    yield Late(then.instant, frame, captured_at, name, number, drawn, 0.0, None)
 
     # -- state -----------------------------------------------------------------------------------------------
 
@@ -123,7 +122,7 @@ class Filling:
                 then.instant,
                 [[camera, *shot] for camera, shot in then.shots.items()],
                 [
-                    [camera, number, None if box is None else list(vars(box).values())]
+                    [camera, number, None if box is None else list(box)]
                     for camera, boxes in then.boxes.items()
                     for number, box in boxes.items()
                 ],
@@ -145,8 +144,16 @@ def _box(box_px: list[float], score: float, place_m: list[float] | None, written
     return Box(tuple(box_px), score, None if place_m is None else (place_m[0], place_m[1]), written)
 
 
-def _well_seen(sights: Sights, v: int, covariances: np.ndarray) -> np.ndarray:
-    """(n,) bool."""
-    spread, middle = covariances[:, SEEN[:, None], SEEN], sights.jacobian[v, :, 0]
-    across = np.einsum("ki,kij,kj->k", middle, spread, middle)
-    return (sights.visible[v] >= LEAST_VISIBLE) & (across <= LEAST_PRECISION**2)
+@compiled
+def _well_seen(sights, covariances) -> np.ndarray:
+    """(V, n) bool: who shows well enough to be drawn, of people with (n, 5, 5) covariances."""
+    result = sights.visible >= LEAST_VISIBLE
+    for v in range(len(result)):
+        for i in range(len(covariances)):
+            across = 0.0
+            for k in range(3):
+                for m in range(3):
+                    spread = covariances[i, SEEN[k], SEEN[m]]
+                    across += sights.jacobian[v, i, 0, k] * spread * sights.jacobian[v, i, 0, m]
+            result[v, i] &= across <= LEAST_PRECISION**2
+    return result

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
 from workers.mapping.kalman import SEEN, Motion, fuse, inverse_3x3
 from workers.mapping.projection import PersonProjection
 from workers.mapping.smoothing import History, Step
+from workers.mapping.symmetric import factorise
 from workers.tracking import existence
 from workers.tracking import hypotheses as several
 from workers.tracking.association import Crowd, Told, explain, search
 from workers.tracking.births import Newcomers, newcomers
-from workers.tracking.cameras import CameraBank, Sights, where_others_see
+from workers.tracking.cameras import CameraBank, Sights
+from workers.tracking.habits import WHOLE, Lessons, learn
 from workers.tracking.hypotheses import Hypothesis
 from workers.tracking.likelihood import BoxModel
-from workers.tracking.pairs import Pairs, pair_up, similarities_of, take_people
+from workers.tracking.pairs import Pairs, own_similarities, pair_up, take_people
 from workers.tracking.scene import Scene
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
@@ -27,8 +30,6 @@ from workers.tracking.views import Seen, View
 
 # appearance follows slow changes of light: about this much weight of crops is remembered
 APPEARANCE_MEMORY = 30.0
-# only people of whom so much shows teach a camera's habits
-WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class GroundTracker:
         self.bank = CameraBank(projection, settings)
         self.hypotheses = [Hypothesis(Tracks.none(cameras=len(projection)), History(motion))]
         self.time_s: float | None = None
-        # the confirmed tracks after the last instant
-        self._there: dict[int, Closed] = {}
+        # the persons of the confirmed tracks after the last instant, by the tracks' numbers
+        self._there: dict[int, int] = {}
 
     @property
     def tracks(self) -> Tracks:
@@ -141,7 +142,8 @@ class GroundTracker:
             )  # fmt: skip
             numbers = np.where(whose[c] >= 0, people.number[whose[c]], -1) if len(people) else whose[c].copy()
             self._bear(tracks, born, scene, numbers, born_at, next_number)
-            gains = np.pad(told.gains[:, mine], ((0, 0), (0, len(born))))
+            gains = np.zeros((len(scene.views), len(tracks)))
+            gains[:, : len(mine)] = told.gains[:, begins[c] : begins[c + 1]]
             close = existence.close_pairs(tracks, parents[c].close_pairs, gains, dt, settings)
             history = parents[c].history.of(parents[c].history.steps)
             history.append(
@@ -175,9 +177,9 @@ class GroundTracker:
         R, T = self.settings.starts, len(people)
         if not T:
             return np.zeros((R, 0, 3))
-        root = np.linalg.cholesky(people.covariance[:, SEEN[:, None], SEEN] + 1e-9 * np.eye(3))
-        chance = np.random.default_rng(instant % 2**32).standard_normal((R, T, 3))
-        return np.einsum("tij,rtj->rti", root, chance)
+        places = np.random.default_rng(instant % 2**32).standard_normal((R, T, 3))
+        _scatter(np.ascontiguousarray(people.covariance[:, SEEN[:, None], SEEN]), places)
+        return places
 
     def _learn(
         self,
@@ -194,43 +196,18 @@ class GroundTracker:
         Args:
             n: the people of the likeliest hypothesis, who come first.
         """
-        seen_by = told.boxes[:, :n] >= 0
-        certain = people.confirmed[:n] & (people.evidence[:n] > self.settings.confirm)
-        for v, view in enumerate(scene.views):
-            here = seen_by[v]
-            known = certain & (seen_by.sum(0) > here) & sights.inside[v, :n]
-            self.bank.learn_rate(view.index, sights.visible[v, :n][known], here[known])
-            whole = here & people.confirmed[:n] & (sights.visible[v, :n] > WHOLE)
-            rows = np.flatnonzero(whole)
-            if not len(rows):
-                continue
-            boxes = told.boxes[v, rows]
-            shift, covariance = where_others_see(
-                crowd.precision[rows],
-                told.information[:, rows].sum(0) - told.information[v, rows],
-                told.pull[:, rows].sum(0) - told.pull[v, rows],
-            )
-            error = scene.boxes.edges_px[boxes] / sights.scale_px[v, rows, None] - sights.edges[v, rows]
-            self.bank.learn_errors(
-                view.index, sights.jacobian[v, rows], sights.variances[v, rows], error, shift, covariance
-            )
-            # matches that nothing else competes with are one person
-            own = told.gains[v, rows] > self.settings.own_nats
-            alike = similarities_of(pairs, len(people), v, rows[own], boxes[own])
-            self.scale.same.learn(alike[~np.isnan(alike)])
+        confirmed = people.confirmed[:n]
+        certain = confirmed & (people.evidence[:n] > self.settings.confirm)
+        lessons = Lessons(certain, confirmed, crowd.precision)
+        learn(self.bank.habits, lessons, scene.cameras, scene.boxes.edges_px, sights, told)
+        # matches that nothing else competes with are one person
+        whole = confirmed & (sights.visible[:, :n] > WHOLE)
+        self.scale.same.learn(own_similarities(pairs, told, whole, self.settings.own_nats))
 
     def _remember_looks(self, people: Tracks, told: Told, scene: Scene) -> None:
         if not scene.embeddings.shape[1] or scene.embeddings.shape[1] != people.appearance.shape[1]:
             return
-        for boxes in told.boxes:
-            rows = np.flatnonzero(boxes >= 0)
-            if not len(rows):
-                continue
-            quality = scene.quality[boxes[rows]]
-            keep = np.minimum(1.0, APPEARANCE_MEMORY / np.maximum(people.weight[rows] + quality, 1e-9))
-            people.appearance[rows] += scene.embeddings[boxes[rows]] * quality[:, None]
-            people.appearance[rows] *= keep[:, None]
-            people.weight[rows] = (people.weight[rows] + quality) * keep
+        _remember(told.boxes, scene.quality, scene.embeddings, people.appearance, people.weight)
 
     def _bear(
         self, tracks: Tracks, born: Newcomers, scene: Scene, numbers: np.ndarray, born_at: dict[int, int], first: int
@@ -257,7 +234,7 @@ class GroundTracker:
                     covariance=covariance,
                     evidence=np.array([min(born.evidence[b], self.settings.evidence_cap)]),
                     findable=np.ones(1),
-                    blind=np.full((1, len(self.bank.bias)), self.settings.blind),
+                    blind=np.full((1, len(self.bank.projection)), self.settings.blind),
                     person=np.array([-1], np.int64),
                     born_s=np.array([self.time_s]),
                     seen_s=np.array([self.time_s]),
@@ -285,37 +262,31 @@ class GroundTracker:
         """
         several.follow(self.hypotheses)
         # what is over in the likeliest hypothesis is over
-        ended = self.tracks.number[existence.over(self.hypotheses[0], self.time_s or 0.0, self.settings)]
+        time_s = self.time_s or 0.0
+        ended = self.tracks.number[existence.over(self.hypotheses[0], time_s, self.settings)]
         seen_s = dict(zip(self.tracks.number.tolist(), self.tracks.seen_s.tolist(), strict=True))
         for hypothesis in self.hypotheses:
             tracks = hypothesis.tracks
-            over = existence.over(hypothesis, self.time_s or 0.0, self.settings)
-            tracks.keep(~(over | np.isin(tracks.number, ended)))
-        there = self._present()
-        past = set().union(*(step.numbers.tolist() for step in self.history.steps))
-        closed = [
-            replace(self._there[number], seen_s=seen_s.get(number, 0.0), never=number not in past)
-            for number in sorted(self._there.keys() - there.keys())
-        ]
+            over = existence.over(hypothesis, time_s, self.settings)
+            if len(ended):
+                over |= np.isin(tracks.number, ended)
+            if over.any():
+                tracks.keep(~over)
+        confirmed = self.tracks.confirmed
+        numbers, persons = self.tracks.number[confirmed].tolist(), self.tracks.person[confirmed].tolist()
+        there = dict(zip(numbers, persons, strict=True))
+        gone = sorted(self._there.keys() - there.keys())
+        past = set().union(*(step.numbers.tolist() for step in self.history.steps)) if gone else set()
+        closed = [Closed(n, self._there[n], seen_s.get(n, 0.0), never=n not in past) for n in gone]
         self._there = there
         return closed
-
-    def _present(self) -> dict[int, Closed]:
-        """The confirmed tracks that are there now, by their numbers, as if they ended now."""
-        tracks = self.tracks
-        return {
-            int(tracks.number[i]): Closed(
-                int(tracks.number[i]), int(tracks.person[i]), float(tracks.seen_s[i])
-            )
-            for i in np.flatnonzero(tracks.confirmed)
-        }
 
     def rename(self, number: int, person: int) -> None:
         """A track is somebody else, in all hypotheses."""
         for hypothesis in self.hypotheses:
             hypothesis.tracks.person[hypothesis.tracks.number == number] = person
         if number in self._there:
-            self._there[number] = replace(self._there[number], person=person)
+            self._there[number] = person
 
     # -- state -----------------------------------------------------------------------------------------------
 
@@ -324,12 +295,41 @@ class GroundTracker:
         return {
             "bank": self.bank.to_state(),
             "time_s": self.time_s,
-            "there": [list(vars(closed).values()) for closed in self._there.values()],
+            "there": list(self._there.items()),
             **several.to_state(self.hypotheses),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.bank.restore(state["bank"])
         self.time_s = state["time_s"]
-        self._there = {row[0]: Closed(*row) for row in state["there"]}
+        self._there = dict(state["there"])
         self.hypotheses = several.from_state(state, History(self.motion))
+
+
+@compiled
+def _scatter(covariances: np.ndarray, chance: np.ndarray) -> None:
+    """Turn (R, T, 3) standard normal deviates into deviates of (T, 3, 3) covariances."""
+    root, z = np.empty((3, 3)), np.empty(3)
+    for i in range(len(covariances)):
+        factorise(covariances[i], root)
+        for r in range(len(chance)):
+            z[:] = chance[r, i]
+            for k in range(3):
+                chance[r, i, k] = 0.0
+                for m in range(k + 1):
+                    chance[r, i, k] += root[k, m] * z[m]
+
+
+@compiled_lean
+def _remember(boxes, quality, embeddings, appearance, weights) -> None:
+    """Add the looks of the (V, T) boxes of people to their (T, d) appearance and (T,) weights, in place."""
+    for v in range(len(boxes)):
+        for i in range(len(weights)):
+            box = boxes[v, i]
+            if box < 0:
+                continue
+            weight = weights[i] + quality[box]
+            keep = min(1.0, APPEARANCE_MEMORY / max(weight, 1e-9))
+            for k in range(appearance.shape[1]):
+                appearance[i, k] = (appearance[i, k] + embeddings[box, k] * quality[box]) * keep
+            weights[i] = weight * keep

@@ -79,6 +79,8 @@ def likeliest(assigned: np.ndarray, totals: np.ndarray, most: int, within: float
 def follow(hypotheses: list[Hypothesis]) -> None:
     """Bring the others in line with what was written down of the first, the best: its past and its persons."""
     best, others = hypotheses[0], hypotheses[1:]
+    if not others:
+        return
     begin = best.history.steps[0].instant if len(best.history) else None
     person_of = {
         n: p for n, p in zip(best.tracks.number.tolist(), best.tracks.person.tolist(), strict=True) if p >= 0

@@ -174,14 +174,16 @@ class PersonBook:
     def _doubt(self, time_s: float) -> list[Renamed]:
         """Tracks that have gone over to somebody else: what they look like lately tells. There a new visit begins."""
         renamed = []
-        for track, visit in list(self.visits.items()):
-            weight = sum(chunk.weight for chunk in visit.fresh)
-            if not len(visit.look) or len(visit.fresh) < CHUNKS or min(weight, visit.weight) < DOUBT_WEIGHT:
-                continue
-            later = visit.later()
-            steady = self.recognition.steady(visit.look, later.look)
+        known = [v for v in self.visits.values() if len(v.look) and len(v.fresh) == CHUNKS]
+        known = [v for v in known if min(v.weight, sum(c.weight for c in v.fresh)) >= DOUBT_WEIGHT]
+        if not known:
+            return []
+        lately = np.stack([sum(chunk.look for chunk in visit.fresh) for visit in known])
+        steadiness = self.recognition.steady(np.stack([visit.look for visit in known]), lately)
+        for visit, steady in zip(known, steadiness.tolist(), strict=True):
             if steady >= 0:
                 continue
+            track, later = visit.track, visit.later()
             absent = self._absent(visit.plane, [later], time_s)
             others = self.recognition.values([later], absent)[0]
             if steady + STAYS >= others[absent.numbers != visit.person].max(initial=0.0):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workers.compiled import compiled_lean
-from workers.mapping.symmetric import invert
+from workers.mapping.symmetric import invert_3x3
 from workers.tracking.settings import TrackerSettings
 
 # a score whose log odds are beyond this leaves no doubt (nats): detectors are overconfident
@@ -177,29 +177,26 @@ def place(information: np.ndarray, pull: np.ndarray, covariance: np.ndarray, shi
     """Write (3, 3) covariance and (3,) shift of a person of whom (3, 3) information and (3,) pull are known."""
     a, b, c = information[0, 0], information[0, 1], information[0, 2]
     d, e, f = information[1, 1], information[1, 2], information[2, 2]
-    invert(a, b, c, d, e, f, covariance)
+    invert_3x3(a, b, c, d, e, f, covariance)
     for i in range(3):
         shift[i] = covariance[i, 0] * pull[0] + covariance[i, 1] * pull[1] + covariance[i, 2] * pull[2]
 
 
 def doubt(scores: np.ndarray, settings: TrackerSettings) -> np.ndarray:
     """(m,) nats by which a detector's own doubt makes its boxes less likely to be somebody; 0 or below."""
-    return np.maximum(settings.score_weight * np.minimum(_log_odds(scores) - SURE_ODDS, 0.0), -MOST_DOUBT)
+    bounded = np.clip(scores, 0.01, 0.99)
+    odds = np.log(bounded / (1 - bounded))
+    return np.maximum(settings.score_weight * np.minimum(odds - SURE_ODDS, 0.0), -MOST_DOUBT)
 
 
-def sureness(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(m,) -1..1 how much a score speaks for somebody's existence.
+@compiled_lean
+def sureness(score: float, known: bool) -> float:
+    """-1..1 how much a score speaks for somebody's existence.
 
     A score of one half says nothing and less speaks against, of people who are known: half hidden, they look
     doubtful. Who is not known yet has to look a little better than that.
-
-    Args:
-        known: (m,) bool.
     """
-    neutral = np.where(known, 0.0, NEWCOMER_ODDS)
-    return np.clip((_log_odds(scores) - neutral) / (SURE_ODDS - neutral), -1.0, 1.0)
-
-
-def _log_odds(scores: np.ndarray) -> np.ndarray:
-    bounded = np.clip(scores, 0.01, 0.99)
-    return np.log(bounded / (1 - bounded))
+    bounded = min(max(score, 0.01), 0.99)
+    neutral = 0.0 if known else NEWCOMER_ODDS
+    sure = (np.log(bounded / (1 - bounded)) - neutral) / (SURE_ODDS - neutral)
+    return min(max(sure, -1.0), 1.0)

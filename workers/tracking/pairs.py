@@ -142,11 +142,20 @@ def dot_pairs(ours: np.ndarray, theirs: np.ndarray, mine: np.ndarray, yours: np.
 
 
 @compiled
-def similarities_of(pairs, T, view, people, boxes) -> np.ndarray:
-    """(n,) how alike n of the T people and their boxes in one view are."""
-    found = np.full(len(people), np.nan)
-    for n in range(len(people)):
-        k = pair_of(pairs, view * T + people[n], boxes[n])
-        if k >= 0:
-            found[n] = pairs.alike[k]
-    return found
+def own_similarities(pairs, told, whole, least: float) -> np.ndarray:
+    """(n,) how alike people and the boxes are that nobody else could have.
+
+    Args:
+        told: see `saying.Told`; whole: (V, n) bool, of which of the first n people in which view enough shows.
+        least: nats by which a person must explain a box better than anything else could.
+    """
+    V, T = told.boxes.shape
+    found, k = np.empty(whole.size), 0
+    for v in range(V):
+        for i in range(whole.shape[1]):
+            if whole[v, i] and told.boxes[v, i] >= 0 and told.gains[v, i] > least:
+                pair = pair_of(pairs, v * T + i, told.boxes[v, i])
+                if pair >= 0 and not np.isnan(pairs.alike[pair]):
+                    found[k] = pairs.alike[pair]
+                    k += 1
+    return found[:k]

@@ -93,19 +93,17 @@ class Recognition:
         places = np.where(left, np.minimum(places, 0.0), places)
         return np.stack([self.looks(visit, absent) for visit in visits]) + places + ways + chance
 
-    def steady(self, before: np.ndarray, lately: np.ndarray) -> float:
-        """What the look of a track lately says about its being the one it was before (nats)."""
-        looks = unit_rows(np.stack([before, lately]))
-        return float(self.scale.steady_ratio(self.scale.similarities(looks[0], looks[1:]))[0])
+    def steady(self, before: np.ndarray, lately: np.ndarray) -> np.ndarray:
+        """(n,) what the (n, d) looks of tracks lately say about their being the ones they were before (nats)."""
+        return self.scale.steady_ratio(self.scale.changes(unit_rows(before), unit_rows(lately)))
 
     def looks(self, visit: Visit, absent: Absent) -> np.ndarray:
         """(n,) what appearance says (nats)."""
         look, weight = visit.total()
         if absent.looks.shape[1] != len(look) or not len(look):
             return np.zeros(len(absent))
-        look = unit_rows(look[None])[0]
-        weights = np.minimum(absent.weights, weight)
-        return self.scale.log_ratio(self.scale.similarities(look, absent.looks), weights)
+        alike = self.scale.similarities(unit_rows(look[None]), absent.looks)[0]
+        return self.scale.log_ratio(alike, np.minimum(absent.weights, weight))
 
     def _places(self, visits: Sequence[Visit], absent: Absent, away: np.ndarray) -> np.ndarray:
         """(v, n) what the places say, -inf where nobody can have come from in that time."""

@@ -86,7 +86,7 @@ class Scene:
             among: (M,) bool, the boxes that matter; the others' values are 0.
         """
         result = np.zeros((len(self.scores), len(self.scores)))
-        if not self.embeddings.shape[1]:
+        if not self.embeddings.shape[1] or not among.any():
             return result
         looks, quality = self.embeddings[among], self.quality[among]
         ratio = scale.log_ratio(looks @ looks.T)

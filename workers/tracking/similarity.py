@@ -7,9 +7,12 @@ embedder, in this light, so that no threshold has to be guessed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from workers.compiled import compiled, compiled_lean
 
 # so many looks have more pairs than `RunningNormal.MEMORY`
 ENOUGH = 200
@@ -58,15 +61,16 @@ class SimilarityScale:
 
     def log_ratio(self, similarities: np.ndarray) -> np.ndarray:
         """How much more likely these similarities are for one person than for two (nats)."""
-        # beyond the mean of `same`, more similar is never less likely to be the same
-        clipped = np.minimum(similarities, self.same.mean)
-        ratio = self.same.log_density(clipped) - self.different.log_density(clipped)
-        return np.clip(ratio, -self.LIMIT, self.LIMIT)
+        flat = np.ascontiguousarray(similarities, float).reshape(-1)
+        same, different = self.same, self.different
+        ratios = _log_ratios(flat, same.mean, same.deviation, different.mean, different.deviation, self.LIMIT)
+        return ratios.reshape(np.shape(similarities))
 
-    def learn_different(self, embeddings: np.ndarray) -> None:
-        """Learn from (n, d) unit rows of n different people in one image."""
-        if len(embeddings) >= 2 and embeddings.shape[1]:
-            self.different.learn(_pairs(_some(embeddings)))
+    def learn_different(self, images: Sequence[np.ndarray]) -> None:
+        """Learn from images with (n, d) unit rows of n different people in each."""
+        several = [looks for looks in images if len(looks) >= 2 and looks.shape[1]]
+        if several:
+            self.different.learn(np.concatenate([_pairs(_some(looks)) for looks in several]))
 
     def to_state(self) -> dict[str, Any]:
         return {name: dict(vars(value)) for name, value in vars(self).items()}
@@ -111,17 +115,35 @@ class LookScale:
         self.centre = np.zeros(0)
         self.people = 0.0
 
-    def similarities(self, look: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """(n,) similarities of a (d,) unit look and (n, d) others without what is common, -1..1."""
-        raw = others @ look
+    def similarities(self, looks: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """(n, m) similarities of (n, d) unit looks and (m, d) others without what is common, -1..1."""
+        return self._without_common(looks @ others.T, looks, others)
+
+    def changes(self, before: np.ndarray, lately: np.ndarray) -> np.ndarray:
+        """(n,) similarities of n people's unit looks before and lately, (n, d) each, without what is common."""
+        raw = (before * lately).sum(1)
+        return self._without_common(raw, before, lately)
+
+    def _without_common(self, raw: np.ndarray, looks: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Scalar products of some pairs of unit looks, or of all, without what is common.
+
+        Args:
+            raw: (n,) products of each of (n, d) looks with the same row of others, or (n, m) with all others.
+        """
         # as if the common part were an axis of its own
         roughly = (raw - self.common.mean) / max(1 - self.common.mean, 0.1)
-        if self.people < 1 or len(self.centre) != len(look):
+        if self.people < 1 or len(self.centre) != looks.shape[1]:
             return roughly
         centre = self.centre / self.people
-        mine, theirs = look - centre, others - centre
-        lengths = np.linalg.norm(mine) * np.linalg.norm(theirs, axis=1)
-        exact = theirs @ mine / np.maximum(lengths, 1e-6)
+        square, mine, theirs = centre @ centre, looks @ centre, others @ centre
+        # lengths of the looks less the centre
+        length, its = (
+            np.sqrt(np.maximum(np.square(each).sum(1) - 2 * along + square, 0))
+            for each, along in ((looks, mine), (others, theirs))
+        )
+        if raw.ndim == 2:
+            mine, length = mine[:, None], length[:, None]
+        exact = (raw - mine - theirs + square) / np.maximum(length * its, 1e-6)
         share = self.people / (self.people + self.FEW)
         return share * exact + (1 - share) * roughly
 
@@ -166,8 +188,7 @@ class LookScale:
             return
         looks = _some(looks)
         self.common.learn(_pairs(looks))
-        rows = [self.similarities(look, looks[i + 1 :]) for i, look in enumerate(looks[:-1])]
-        self.strangers.learn(np.concatenate(rows))
+        self.strangers.learn(_above_diagonal(self.similarities(looks, looks)))
 
     def to_state(self) -> dict[str, Any]:
         normals = {name: dict(vars(getattr(self, name))) for name in ("strangers", "common", "steady")}
@@ -185,4 +206,35 @@ def _some(rows: np.ndarray) -> np.ndarray:
 
 
 def _pairs(rows: np.ndarray) -> np.ndarray:
-    return (rows @ rows.T)[np.triu_indices(len(rows), 1)]
+    """(n * (n - 1) / 2,) products of each of (n, d) rows with every later one."""
+    return _above_diagonal(rows @ rows.T)
+
+
+@compiled
+def _above_diagonal(matrix: np.ndarray) -> np.ndarray:
+    n = len(matrix)
+    values, k = np.empty(n * (n - 1) // 2), 0
+    for i in range(n):
+        for j in range(i + 1, n):
+            values[k] = matrix[i, j]
+            k += 1
+    return values
+
+
+@compiled_lean
+def _log_density(value: float, mean: float, deviation: float) -> float:
+    return -0.5 * ((value - mean) / deviation) ** 2 - np.log(deviation)
+
+
+@compiled
+def _log_ratios(similarities, same, same_deviation, different, different_deviation, limit) -> np.ndarray:
+    """See `SimilarityScale.log_ratio`."""
+    ratios = np.empty(len(similarities))
+    for k in range(len(ratios)):
+        # beyond the mean of `same`, more similar is never less likely to be the same
+        value = min(similarities[k], same)
+        ratio = _log_density(value, same, same_deviation) - _log_density(
+            value, different, different_deviation
+        )
+        ratios[k] = min(max(ratio, -limit), limit)
+    return ratios

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import msgpack
 import numpy as np
+import zstandard
 
 # raised when the meaning of a state changes: a checkpoint of another version is refused, not misread
-VERSION = 5
+VERSION = 6
 
 
 def pack(state: dict[str, Any]) -> bytes:
-    return zlib.compress(msgpack.packb({"version": VERSION, "state": state}, default=_encode), 1)
+    return zstandard.compress(msgpack.packb({"version": VERSION, "state": state}, default=_encode), 1)
 
 
 def unpack(data: bytes) -> dict[str, Any]:
     """Raises ValueError when the bytes are not a state of this version."""
     try:
-        content = msgpack.unpackb(zlib.decompress(data), object_hook=_decode, strict_map_key=False)
-    except (zlib.error, msgpack.UnpackException, ValueError) as error:
+        content = msgpack.unpackb(zstandard.decompress(data), object_hook=_decode, strict_map_key=False)
+    except (zstandard.ZstdError, msgpack.UnpackException, ValueError) as error:
         raise ValueError(f"not a tracker state: {error}") from error
     if content.get("version") != VERSION:
         raise ValueError(f"tracker state has version {content.get('version')}, this is version {VERSION}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration import CameraModel
-from workers.mapping.kalman import Motion
+from workers.mapping.kalman import Motion, largest_deviations
 from workers.mapping.projection import PersonProjection
 from workers.mapping.smoothing import Step
 from workers.observations import Observations
@@ -21,7 +21,7 @@ from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracklets import Tracklets
 from workers.tracking.trajectories import Trajectories
-from workers.tracking.views import Seen
+from workers.tracking.views import Seen, add_looks
 from workers.tracking.visits import Person
 
 MAP = "map"
@@ -214,8 +214,8 @@ class MultiCameraTracker:
             rows = observed.rows_of(frame)
             embeddings = observed.embeddings[rows].astype(float)
             seen.append(Seen(name, index, observed.boxes_px[rows], observed.scores[rows], embeddings))
-            self.scale.learn_different(embeddings)
             sources[name] = (observed, frame)
+        self.scale.learn_different([each.embeddings for each in seen])
         return seen, sources
 
     def _end(self, plane: str, tracker: GroundTracker) -> None:
@@ -242,22 +242,22 @@ class MultiCameraTracker:
         self, tracker: GroundTracker, views, assigned, instant: int, time_s: float, touched: set[int]
     ) -> None:
         """Tell the book of everybody who is seen now."""
-        tracks = tracker.tracks
-        row_of = {int(tracks.number[i]): i for i in np.flatnonzero(tracks.confirmed)}
+        tracks, width = tracker.tracks, tracker.tracks.appearance.shape[1]
+        looks, weights = np.zeros((len(tracks), width), np.float32), np.zeros(len(tracks))
+        by: dict[int, str] = {}
         for view, numbers in zip(views, assigned, strict=True):
-            for j, number in enumerate(numbers.tolist()):
-                if number in row_of:
-                    i, quality = row_of[number], float(view.quality[j])
-                    self.book.seen(
-                        number,
-                        instant=instant,
-                        time_s=time_s,
-                        position_m=tracks.mean[i, :2],
-                        camera=view.camera,
-                        look=view.embeddings[j] * quality,
-                        weight=quality if view.embeddings[j].any() or not view.embeddings.shape[1] else 0.0,
-                    )
-                    touched.add(int(tracks.person[i]))
+            if len(view):
+                rows = add_looks(tracks.number, numbers, view.embeddings, view.quality, looks, weights)
+                by.update(dict.fromkeys(rows.tolist(), view.camera))
+        places, persons = tracks.mean[:, :2].tolist(), tracks.person.tolist()
+        numbers, weights = tracks.number.tolist(), weights.tolist()
+        for i, camera in by.items():
+            if persons[i] >= 0:
+                self.book.seen(
+                    numbers[i], instant=instant, time_s=time_s, position_m=places[i], camera=camera,
+                    look=looks[i], weight=weights[i],
+                )  # fmt: skip
+                touched.add(persons[i])
 
     def _confirm(self, plane, tracker, views, assigned, instant, time_s: float, touched: set[int]) -> None:
         tracks = tracker.tracks
@@ -304,21 +304,18 @@ class MultiCameraTracker:
         filling = self._filling[self._plane_of[view.camera]]
         filling.shot(view.camera, view.index, *shot)
         self._tracklets.frame(view.camera, instant, *shot, time_s)
-        for j, number in enumerate(numbers.tolist()):
+        columns = numbers.tolist(), view.boxes_px.tolist(), view.scores.tolist(), view.persons[:, :2].tolist()
+        for number, box, score, place in zip(*columns, strict=True):
             if number < 0:
                 continue
-            person = person_of.get(number, -1)
-            box = tuple(view.boxes_px[j].tolist())
-            place = tuple(view.persons[j, :2].tolist()) if on_map else None
-            filling.found(view.camera, number, Box(box, float(view.scores[j]), place, person >= 0))
+            person, box, place = person_of.get(number, -1), tuple(box), tuple(place) if on_map else None
+            filling.found(view.camera, number, Box(box, score, place, person >= 0))
             if person < 0:
                 continue
             tracklet, bridged = self._tracklets.seen(view.camera, number, person, instant, time_s, box)
             for b in bridged:
                 filling.bridged(view.camera, number, b.instant)
-            result.detections.append(
-                (instant, *shot, view.camera, tracklet, person, box, float(view.scores[j]), place)
-            )
+            result.detections.append((instant, *shot, view.camera, tracklet, person, box, score, place))
             result.bridged += [
                 (b.instant, b.frame, b.captured_at, view.camera, tracklet, person, b.box_px, 0.0, None)
                 for b in bridged
@@ -332,13 +329,13 @@ class MultiCameraTracker:
         time_s: float,
         result: BatchTracks,
     ) -> None:
-        tracks = tracker.tracks
-        for i in np.flatnonzero(tracker.shown()):
-            person = int(tracks.person[i])
-            x, y, vx, vy, _ = tracks.mean[i].tolist()
-            if plane == MAP:
-                variance = float(np.linalg.eigvalsh(tracks.covariance[i, :2, :2])[-1])
-                result.positions.append((instant, time_s, person, x, y, vx, vy, variance**0.5))
+        if plane != MAP:
+            return
+        tracks, shown = tracker.tracks, tracker.shown()
+        sigmas = largest_deviations(tracks.covariance[shown]).tolist()
+        persons, means = tracks.person[shown].tolist(), tracks.mean[shown, :4].tolist()
+        for person, mean, sigma in zip(persons, means, sigmas, strict=True):
+            result.positions.append((instant, time_s, person, *mean, sigma))
 
     # -- what the time after taught --------------------------------------------------------------------------
 
@@ -347,7 +344,7 @@ class MultiCameraTracker:
         step, means, covariances = tracker.history.oldest()
         closed = self._closed[plane]
         known = self._known(step, closed, tracker)
-        there = np.array([n in known for n in step.numbers.tolist()], bool)
+        there = [n in known for n in step.numbers.tolist()]
         late = self._filling[plane].oldest(
             tracker.bank if plane == MAP else None, step.numbers[there], means[there], covariances[there]
         )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Sighting:
+class Sighting(NamedTuple):
     """The last detection of a tracklet.
 
     Attributes:
@@ -27,8 +25,7 @@ class Sighting:
     person: int
 
 
-@dataclass(frozen=True)
-class Bridged:
+class Bridged(NamedTuple):
     """A box between two sightings of one tracklet, where the detector found nothing."""
 
     instant: int
@@ -93,7 +90,7 @@ class Tracklets:
         """Track `number` is another person than was thought."""
         for sightings in self._last.values():
             if number in sightings:
-                sightings[number] = replace(sightings[number], person=person)
+                sightings[number] = sightings[number]._replace(person=person)
 
     def late(self, camera: str, number: int) -> int:
         """The tracklet of a box of an earlier instant: the one that the camera follows the track by."""
@@ -119,7 +116,7 @@ class Tracklets:
         return {
             "next": self._next,
             "last": {
-                camera: [[n, *vars(sighting).values()] for n, sighting in sightings.items()]
+                camera: [[n, *sighting] for n, sighting in sightings.items()]
                 for camera, sightings in self._last.items()
             },
             "drawn": self._drawn,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -102,44 +103,80 @@ class Boxes(NamedTuple):
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
         """(M,) values by view."""
-        return np.split(values, self.starts[1:-1]) if len(self.starts) > 1 else []
+        return split(values, self.starts.tolist())
 
 
 def views_of(bank: CameraBank, seen: Sequence[Seen]) -> list[View]:
     """Locate the boxes of all cameras of a plane at once."""
     if not seen:
         return []
-    cameras = np.repeat([s.index for s in seen], [len(s.boxes_px) for s in seen]).astype(int)
+    starts = np.array([0, *itertools.accumulate(len(s.boxes_px) for s in seen)])
+    cameras = np.array([s.index for s in seen]).repeat(np.diff(starts))
     boxes = np.concatenate([np.asarray(s.boxes_px, float).reshape(-1, 4) for s in seen])
+    scores = np.concatenate([np.asarray(s.scores, float) for s in seen])
     persons, covariances, placed = bank.persons(cameras, boxes)
     edges = bank.projection.edges(cameras, np.where(placed[:, None], boxes, 0.0))
-    ends = np.cumsum([len(s.boxes_px) for s in seen])[:-1]
-    parts = [np.split(values, ends) for values in (boxes, edges, persons, covariances, placed)]
+    quality = _look_at(starts, boxes, scores, placed)
+    columns = (boxes, scores, edges, persons, covariances, placed)
+    parts = zip(*(split(values, starts.tolist()) for values in (*columns, quality)), strict=True)
     return [
-        View(
-            s.camera,
-            s.index,
-            boxes_px,
-            np.asarray(s.scores, float),
-            edges_px,
-            persons,
-            covariances,
-            placed & ~doubled(boxes_px, np.asarray(s.scores, float)),
-            np.asarray(s.embeddings, float),
-            crop_quality(boxes_px, np.asarray(s.scores, float)),
-        )
-        for s, boxes_px, edges_px, persons, covariances, placed in zip(seen, *parts, strict=True)
+        View(s.camera, s.index, *known, np.asarray(s.embeddings, float), crops)
+        for s, (*known, crops) in zip(seen, parts, strict=True)
     ]
 
 
-def doubled(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(n,) bool: boxes that repeat a better one of the same camera (the first of equally good ones stays)."""
-    return _doubled(boxes_px, np.argsort(-scores, kind="stable"))
+@compiled
+def _look_at(starts: np.ndarray, boxes_px: np.ndarray, scores: np.ndarray, placed: np.ndarray) -> np.ndarray:
+    """(M,) quality of the boxes of V views; takes out of (M,) `placed` those that repeat another box."""
+    quality = np.empty(len(scores))
+    for v in range(len(starts) - 1):
+        begin, end = starts[v], starts[v + 1]
+        placed[begin:end] &= ~doubled(boxes_px[begin:end], scores[begin:end])
+        quality[begin:end] = crop_quality(boxes_px[begin:end], scores[begin:end])
+    return quality
+
+
+def split(values: np.ndarray, starts: Sequence[int]) -> list[np.ndarray]:
+    """Views of the rows from each start to the next."""
+    return [values[a:b] for a, b in itertools.pairwise(starts)]
 
 
 @compiled
-def _doubled(boxes_px: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """See `doubled`; (n,) `order` is from the best on."""
+def add_looks(
+    tracks: np.ndarray, numbers: np.ndarray, embeddings: np.ndarray, quality: np.ndarray, looks: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Add what one camera shows of tracks to their looks.
+
+    Args:
+        tracks: (n,) their numbers, ascending; numbers: (m,) the track of each box, or -1.
+        embeddings: (m, d) unit rows, zero for boxes without a look; quality: (m,).
+        looks: (n, d) and weights: (n,), added to.
+
+    Returns:
+        (k,) the rows of those who are seen.
+    """
+    rows, k = np.empty(len(numbers), np.int64), 0
+    width = embeddings.shape[1] if embeddings.shape[1] == looks.shape[1] else 0
+    for j in range(len(numbers)):
+        i = np.searchsorted(tracks, numbers[j])
+        if i == len(tracks) or tracks[i] != numbers[j]:
+            continue
+        rows[k] = i
+        k += 1
+        known = embeddings.shape[1] == 0
+        for c in range(width):
+            looks[i, c] += embeddings[j, c] * quality[j]
+            known |= embeddings[j, c] != 0
+        if known:
+            weights[i] += quality[j]
+    return rows[:k]
+
+
+@compiled
+def doubled(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(n,) bool: boxes that repeat a better one of the same camera (the first of equally good ones stays)."""
+    order = np.argsort(-scores, kind="mergesort")
     repeats = np.zeros(len(boxes_px), np.bool_)
     for k in range(1, len(order)):
         for b in range(k):
@@ -151,13 +188,14 @@ def _doubled(boxes_px: np.ndarray, order: np.ndarray) -> np.ndarray:
     return repeats
 
 
+@compiled
 def crop_quality(boxes_px: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(n,) 0..1: large, confident, uncovered crops count most."""
-    if len(boxes_px) == 0:
-        return np.empty(0)
-    height = boxes_px[:, 3] - boxes_px[:, 1]
-    size = np.clip(height / FULL_HEIGHT_PX, 0.1, 1.0)
-    return size * np.clip(scores, 0.05, 1.0) * (1.0 - np.minimum(covered(boxes_px), 0.95))
+    quality = 1.0 - np.minimum(covered(boxes_px), 0.95)
+    for i in range(len(boxes_px)):
+        size = (boxes_px[i, 3] - boxes_px[i, 1]) / FULL_HEIGHT_PX
+        quality[i] *= min(max(size, 0.1), 1.0) * min(max(scores[i], 0.05), 1.0)
+    return quality
 
 
 @compiled

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from calibration.tests.cameras import quick
-from workers.mapping.kalman import SEEN, Motion, fuse, inverse_3x3
+from workers.mapping.kalman import SEEN, Motion, fuse, inverse_3x3, largest_deviations
+from workers.mapping.symmetric import factorise, invert, solve
 
 MOTION = Motion(speed=0.94, turn_s=7.0, height_drift=0.01)
 N = 3
@@ -188,6 +189,34 @@ def test_inverses_of_any_stack():
     inverses, determinants = inverse_3x3(matrices)
     assert (inverses == np.diag([1, 0.5, 0.25])).all()
     assert determinants.shape == (2, 5)
+
+
+@quick
+@given(st.integers(1, 6), st.floats(0.01, 100.0), st.integers(0, 2**32 - 1))
+def test_small_matrices_are_solved_as_numpy_does(size, scale, seed):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(size, size)) * scale
+    matrix = root @ root.T + np.eye(size) * scale**2 / 10
+    before, factor, inverse = matrix.copy(), np.zeros((size, size)), np.empty((size, size))
+    factorise(matrix, factor)
+    np.testing.assert_allclose(factor, np.linalg.cholesky(matrix), rtol=1e-8)
+    columns = rng.normal(size=(size, 3))
+    solved = columns.copy()
+    solve(matrix, factor, solved)
+    np.testing.assert_allclose(matrix @ solved, columns, atol=1e-8)
+    invert(matrix, factor, inverse)
+    np.testing.assert_allclose(inverse @ matrix, np.eye(size), atol=1e-8)
+    assert (inverse == inverse.T).all()
+    assert (matrix == before).all()
+
+
+def test_how_unsure_a_place_is_at_most():
+    """Two metres along the diagonal, half a metre across."""
+    turn = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
+    covariances = np.tile(np.eye(5), (2, 1, 1))
+    covariances[0, :2, :2] = turn @ np.diag([4.0, 0.25]) @ turn.T
+    np.testing.assert_allclose(largest_deviations(covariances), [2.0, 1.0])
+    assert len(largest_deviations(covariances[:0])) == 0
 
 
 def test_nobody_is_no_special_case():

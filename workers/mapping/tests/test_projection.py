@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from calibration import CameraModel
 from calibration.tests.cameras import SIZE, looking_at_ground, projections, quick
-from workers.mapping.projection import FARTHEST_M, Figures, Noise, PersonProjection
+from workers.mapping.figures import FARTHEST_M
+from workers.mapping.projection import Figures, Noise, PersonProjection
 
 HEIGHT_M = 1.7
 USUAL = Noise(middle=0.07, feet=0.04, head=0.05, least_px=1.5)

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workers.mapping.projection import PersonProjection
-from workers.tracking.cameras import (
+from workers.tracking.cameras import CameraBank, hidden_shares, rate_of
+from workers.tracking.habits import (
     LEAST_SPREAD,
     RATE_MEMORY,
     USUAL_RATES,
     VISIBLE,
-    CameraBank,
-    hidden_shares,
-    rate_of,
-    where_others_see,
+    Lessons,
+    learn,
+    learn_errors,
+    learn_rate,
 )
+from workers.tracking.saying import Told
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tests.people import NORTH, SOUTH
 
@@ -160,10 +162,12 @@ def teach(
         pixels = bank.settings.noise_px / scale
         error = bias + rng.normal(size=truth.shape) * np.sqrt(deviations**2 + pixels**2)
         error[rng.random(len(inside)) < wild] = 0.6
-        bank.learn_errors(
+        learn_errors(
+            bank.habits,
             CAMERA_SOUTH,
-            sights.jacobian[0, inside],
-            sights.variances[0, inside],
+            sights.jacobian[0],
+            sights.variances[0],
+            inside,
             truth + error - sights.edges[0, inside],
             np.zeros((len(inside), 3)),
             np.tile(np.eye(3) * others_m**2, (len(inside), 1, 1)),
@@ -173,8 +177,8 @@ def teach(
 @pytest.mark.parametrize("bias", [(0.05, -0.04, 0.02), (-0.03, 0.06, -0.05), (0.0, 0.0, 0.0)], ids=str)
 def test_a_camera_whose_boxes_are_always_off_is_found_out(bank, bias):
     teach(bank, np.array(bias))
-    np.testing.assert_allclose(bank.bias[CAMERA_SOUTH], bias, atol=0.006)
-    assert (bank.bias[CAMERA_NORTH] == 0).all()
+    np.testing.assert_allclose(bank.habits.bias[CAMERA_SOUTH], bias, atol=0.006)
+    assert (bank.habits.bias[CAMERA_NORTH] == 0).all()
     # from then on its figures are expected where its boxes are
     sights = bank.sights(SOUTHERN, at((0, 12)))
     truth = bank.projection.figures(SOUTHERN, at((0, 12)))
@@ -195,13 +199,13 @@ def test_and_its_people_stand_where_they_stand(bank):
 
 def test_a_few_boxes_teach_little(bank):
     teach(bank, np.array([0.05, 0.05, 0.05]), frames=1)
-    assert (bank.bias[CAMERA_SOUTH] > 0).any()
-    assert (np.abs(bank.bias[CAMERA_SOUTH]) < 0.03).all()
+    assert (bank.habits.bias[CAMERA_SOUTH] > 0).any()
+    assert (np.abs(bank.habits.bias[CAMERA_SOUTH]) < 0.03).all()
 
 
 def test_boxes_of_somebody_else_are_not_a_habit(bank):
     teach(bank, np.array([0.04, 0.0, 0.0]), wild=0.2)
-    np.testing.assert_allclose(bank.bias[CAMERA_SOUTH], [0.04, 0, 0], atol=0.008)
+    np.testing.assert_allclose(bank.habits.bias[CAMERA_SOUTH], [0.04, 0, 0], atol=0.008)
 
 
 # -- habits: how much boxes vary -----------------------------------------------------------------------------
@@ -215,34 +219,34 @@ NOISY, PRECISE = np.array([0.12, 0.09, 0.08]), np.array([0.025, 0.02, 0.015])
 @pytest.mark.parametrize("deviations", [USUAL_DEVIATIONS, NOISY, PRECISE], ids=["usual", "noisy", "precise"])
 def test_how_much_a_cameras_boxes_vary_is_found_out(bank, deviations):
     teach(bank, np.zeros(3), deviations=deviations, many=30)
-    np.testing.assert_allclose(np.sqrt(bank.spread[CAMERA_SOUTH]), deviations, rtol=0.25)
+    np.testing.assert_allclose(np.sqrt(bank.habits.spread[CAMERA_SOUTH]), deviations, rtol=0.25)
     # nothing of the other camera
-    np.testing.assert_array_equal(bank.spread[CAMERA_NORTH], USUAL_DEVIATIONS**2)
+    np.testing.assert_array_equal(bank.habits.spread[CAMERA_NORTH], USUAL_DEVIATIONS**2)
     # and from then on it is expected of it, pixels apart
     sights = bank.sights(BOTH, at((0, 12)))
     pixels = (bank.settings.noise_px / sights.scale_px[..., None]) ** 2
-    np.testing.assert_allclose(sights.variances - pixels, bank.spread[:, None])
+    np.testing.assert_allclose(sights.variances - pixels, bank.habits.spread[:, None])
 
 
 def test_what_the_others_do_not_know_is_not_the_cameras_error(bank):
     """They know where people are to within 10 cm, which is more than what its boxes vary by."""
     teach(bank, np.zeros(3), 1000, others_m=0.1)
-    np.testing.assert_allclose(np.sqrt(bank.spread[CAMERA_SOUTH]), USUAL_DEVIATIONS, rtol=0.1)
+    np.testing.assert_allclose(np.sqrt(bank.habits.spread[CAMERA_SOUTH]), USUAL_DEVIATIONS, rtol=0.1)
 
 
 @pytest.mark.parametrize(("deviations", "sign"), [(NOISY, 1), (PRECISE, -1)], ids=["noisy", "precise"])
 def test_from_others_who_are_unsure_it_learns_slowly(bank, deviations, sign):
     teach(bank, np.zeros(3), 1000, deviations=deviations, others_m=0.1)
-    learned = np.sqrt(bank.spread[CAMERA_SOUTH])
+    learned = np.sqrt(bank.habits.spread[CAMERA_SOUTH])
     assert (sign * learned > sign * USUAL_DEVIATIONS).all()
     assert (sign * learned < sign * deviations).all()
 
 
 def test_a_precise_camera_is_told_from_a_noisy_one_soon(bank):
     teach(bank, np.zeros(3), 100, deviations=PRECISE)
-    assert (bank.spread[CAMERA_SOUTH] < 0.75 * USUAL_DEVIATIONS**2).all()
+    assert (bank.habits.spread[CAMERA_SOUTH] < 0.75 * USUAL_DEVIATIONS**2).all()
     # a few boxes teach little
-    assert (bank.spread[CAMERA_SOUTH] > PRECISE**2).all()
+    assert (bank.habits.spread[CAMERA_SOUTH] > PRECISE**2).all()
 
 
 def test_no_detector_is_ever_perfect(bank):
@@ -250,14 +254,23 @@ def test_no_detector_is_ever_perfect(bank):
     still, certain = np.zeros((50, 3)), np.zeros((50, 3, 3))
     for _ in range(500):
         sights = bank.sights(SOUTHERN, np.tile(at((0, 12)), (50, 1)))
-        bank.learn_errors(CAMERA_SOUTH, sights.jacobian[0], sights.variances[0], still, still, certain)
-    assert (bank.spread[CAMERA_SOUTH] >= LEAST_SPREAD**2).all()
-    assert (bank.spread[CAMERA_SOUTH] < 1.5 * LEAST_SPREAD**2).all()
+        learn_errors(
+            bank.habits,
+            CAMERA_SOUTH,
+            sights.jacobian[0],
+            sights.variances[0],
+            np.arange(50),
+            still,
+            still,
+            certain,
+        )
+    assert (bank.habits.spread[CAMERA_SOUTH] >= LEAST_SPREAD**2).all()
+    assert (bank.habits.spread[CAMERA_SOUTH] < 1.5 * LEAST_SPREAD**2).all()
 
 
 def test_boxes_of_somebody_else_do_not_make_it_noisy(bank):
     teach(bank, np.zeros(3), wild=0.2)
-    np.testing.assert_allclose(np.sqrt(bank.spread[CAMERA_SOUTH]), USUAL_DEVIATIONS, rtol=0.15)
+    np.testing.assert_allclose(np.sqrt(bank.habits.spread[CAMERA_SOUTH]), USUAL_DEVIATIONS, rtol=0.15)
 
 
 # -- habits: whom it finds -----------------------------------------------------------------------------------
@@ -278,7 +291,7 @@ def test_before_anything_is_learned_the_usual_rates_hold(bank):
 def test_a_camera_that_overlooks_half_of_them_is_believed_less(bank):
     rng = np.random.default_rng(2)
     for _ in range(300):
-        bank.learn_rate(CAMERA_SOUTH, np.ones(10), rng.random(10) < 0.5)
+        learn_rate(bank.habits, CAMERA_SOUTH, np.ones(10), rng.random(10) < 0.5)
     assert rate(bank, CAMERA_SOUTH, np.ones(1))[0] == pytest.approx(0.5, abs=0.05)
     # of hidden people it said nothing, and nothing of other cameras
     assert rate(bank, CAMERA_SOUTH, VISIBLE[:1])[0] == pytest.approx(USUAL_RATES[0])
@@ -288,26 +301,27 @@ def test_a_camera_that_overlooks_half_of_them_is_believed_less(bank):
 @pytest.mark.parametrize("found", [True, False])
 def test_no_camera_is_ever_perfect_or_blind(bank, found):
     for _ in range(100):
-        bank.learn_rate(CAMERA_SOUTH, np.full(100, 0.9), np.full(100, found))
+        learn_rate(bank.habits, CAMERA_SOUTH, np.full(100, 0.9), np.full(100, found))
     assert 0 < rate(bank, CAMERA_SOUTH, np.ones(1))[0] < 1
-    assert bank.tried[CAMERA_SOUTH].max() <= RATE_MEMORY
+    assert bank.habits.tried[CAMERA_SOUTH].max() <= RATE_MEMORY
 
 
 def test_what_was_long_ago_is_forgotten(bank):
     """A lens is cleaned: the rate follows."""
     for found in (False, True):
         for _ in range(120):
-            bank.learn_rate(CAMERA_SOUTH, np.ones(100), np.full(100, found))
+            learn_rate(bank.habits, CAMERA_SOUTH, np.ones(100), np.full(100, found))
     assert rate(bank, CAMERA_SOUTH, np.ones(1))[0] > 0.9
 
 
 def test_nobody_teaches_nothing(bank):
     before = {name: value.copy() for name, value in bank.to_state().items()}
-    bank.learn_rate(CAMERA_SOUTH, np.empty(0), np.empty(0, bool))
+    learn_rate(bank.habits, CAMERA_SOUTH, np.empty(0), np.empty(0, bool))
     sights, nothing = bank.sights(SOUTHERN, at()), np.empty((0, 3))
-    bank.learn_errors(
-        CAMERA_SOUTH, sights.jacobian[0], sights.variances[0], nothing, nothing, np.empty((0, 3, 3))
-    )
+    learn_errors(
+        bank.habits, CAMERA_SOUTH, sights.jacobian[0], sights.variances[0], np.empty(0, int), nothing, nothing,
+        np.empty((0, 3, 3)),
+    )  # fmt: skip
     for name, value in bank.to_state().items():
         np.testing.assert_array_equal(value, before[name])
 
@@ -317,32 +331,69 @@ def test_nobody_teaches_nothing(bank):
 
 def test_habits_survive_a_checkpoint_and_are_then_apart(bank):
     teach(bank, np.array([0.05, -0.03, 0.02]), frames=20)
-    bank.learn_rate(CAMERA_NORTH, np.array([0.1, 0.9]), np.array([False, True]))
+    learn_rate(bank.habits, CAMERA_NORTH, np.array([0.1, 0.9]), np.array([False, True]))
     other = CameraBank(bank.projection, bank.settings)
     other.restore(bank.to_state())
     kept = {name: value.copy() for name, value in bank.to_state().items()}
     for name, value in other.to_state().items():
         np.testing.assert_array_equal(value, kept[name])
     teach(other, np.array([0.05, -0.03, 0.02]), frames=20)
-    other.learn_rate(CAMERA_NORTH, np.ones(3), np.ones(3, bool))
+    learn_rate(other.habits, CAMERA_NORTH, np.ones(3), np.ones(3, bool))
     for name, value in bank.to_state().items():
         np.testing.assert_array_equal(value, kept[name])
 
 
-# -- where the others see somebody ---------------------------------------------------------------------------
+# -- habits: whom an instant teaches about ---------------------------------------------------------------------
 
 
-def test_without_other_cameras_the_prediction_stands():
-    precision = np.diag([4.0, 4.0, 100.0])[None]
-    shift, covariance = where_others_see(precision, np.zeros((1, 3, 3)), np.zeros((1, 3)))
-    assert shift.tolist() == [[0, 0, 0]]
-    np.testing.assert_allclose(covariance[0], np.diag([0.25, 0.25, 0.01]))
+def instant(bank: CameraBank, boxes: np.ndarray, error=0.0, others=0.0, certain=True, confirmed=True) -> None:
+    """One person in view of both cameras at an instant.
+
+    Args:
+        boxes: (2, 1) their box in the northern and the southern view, or -1.
+        error: by how much the southern box is off to the side, as a share of the figure's height.
+        others: by how much the northern box says that they stand elsewhere (m), as surely as the prediction.
+    """
+    sights = bank.sights(BOTH, at((0, 12)))
+    edges_px = np.concatenate([sights.edges[v] * sights.scale_px[v][:, None] for v in (0, 1)])
+    edges_px[1, 0] += error * sights.scale_px[CAMERA_SOUTH, 0]
+    precision = np.diag([100.0, 100.0, 400.0])[None]
+    information, pull = np.zeros((2, 1, 3, 3)), np.zeros((2, 1, 3))
+    information[CAMERA_NORTH, 0] = precision[0]
+    pull[CAMERA_NORTH, 0, 0] = others * precision[0, 0, 0]
+    told = Told(np.array(boxes), information, pull, np.zeros((2, 1)))
+    lessons = Lessons(np.array([certain]), np.array([confirmed]), precision)
+    learn(bank.habits, lessons, BOTH, edges_px, sights, told)
 
 
-def test_another_camera_moves_it_in_proportion_to_what_it_knows():
-    """It says 1 m to the east, as surely as the prediction says here: half way."""
-    precision = np.diag([4.0, 4.0, 100.0])[None]
-    information = np.diag([4.0, 0.0, 0.0])[None]
-    shift, covariance = where_others_see(precision, information, np.array([[4.0, 0.0, 0.0]]))
-    np.testing.assert_allclose(shift, [[0.5, 0, 0]])
-    np.testing.assert_allclose(np.diagonal(covariance[0]), [0.125, 0.25, 0.01])
+BOTH_SEE, ONLY_NORTH, NOBODY = [[0], [1]], [[0], [-1]], [[-1], [-1]]
+
+
+def test_who_is_certain_and_seen_by_another_camera_teaches_whom_a_camera_finds(bank):
+    instant(bank, BOTH_SEE)
+    assert (bank.habits.tried.sum(1) == [1, 1]).all()
+    assert (bank.habits.found.sum(1) == [1, 1]).all()
+    # only the southern camera can be judged by the northern one
+    instant(bank, ONLY_NORTH)
+    assert (bank.habits.tried.sum(1) == [1, 2]).all()
+    assert (bank.habits.found.sum(1) == [1, 1]).all()
+    instant(bank, NOBODY)
+    instant(bank, BOTH_SEE, certain=False)
+    assert (bank.habits.tried.sum(1) == [1, 2]).all()
+
+
+def test_a_box_is_compared_with_where_the_others_see_its_person(bank):
+    instant(bank, BOTH_SEE, error=0.05)
+    assert bank.habits.bias[CAMERA_SOUTH, 0] > 0
+    assert bank.habits.bias_weight[CAMERA_SOUTH, 0] > 0
+    # by as much as the northern camera moves the person: half of what it says, for it is as sure as the prediction
+    other = CameraBank(bank.projection, bank.settings)
+    side = bank.sights(SOUTHERN, at((0, 12))).jacobian[0, 0, 0, 0]
+    instant(other, BOTH_SEE, error=0.5 * 0.2 * side, others=0.2)
+    assert other.habits.bias[CAMERA_SOUTH, 0] == pytest.approx(0, abs=1e-9)
+    assert other.habits.bias_weight[CAMERA_SOUTH, 0] > 0
+
+
+def test_who_is_nobody_yet_teaches_no_errors(bank):
+    instant(bank, BOTH_SEE, error=0.05, confirmed=False)
+    assert (bank.habits.bias == 0).all()

@@ -215,15 +215,14 @@ def test_doubt_and_sureness_are_bounded_and_follow_the_score(scores, known):
     ordered = np.sort(scores)
     assert (doubt(ordered, USUAL) <= 0).all()
     assert (np.diff(doubt(ordered, USUAL)) >= 0).all()
-    sure = sureness(ordered, np.full(len(ordered), known))
+    sure = np.array([sureness(score, known) for score in ordered])
     assert (np.abs(sure) <= 1).all()
     assert (np.diff(sure) >= 0).all()
 
 
 def test_who_is_known_may_look_more_doubtful():
-    score = np.array([0.5])
-    assert sureness(score, np.array([True]))[0] == 0
-    assert sureness(score, np.array([False]))[0] < 0
+    assert sureness(0.5, True) == 0
+    assert sureness(0.5, False) < 0
 
 
 # -- numbers -------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from workers.tracking.assignment import Candidates, all_candidates, assign, assign_all, own_gains
 from workers.tracking.existence import neighbours
-from workers.tracking.pairs import Pairs, dot_pairs, similarities_of, take_people
+from workers.tracking.pairs import Pairs, dot_pairs, own_similarities, take_people
+from workers.tracking.saying import Told
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 ratios = st.one_of(st.floats(-5, 20), st.just(-np.inf))
@@ -45,12 +46,22 @@ def test_people_are_taken_with_their_pairs(near, rows):
             assert (after.people[new] == n).all()
 
 
-def test_how_alike_a_pair_is():
-    pairs = sparse(np.array([[[True, False], [True, True]], [[False, True], [False, False]]]))
-    # nobody is near the last one asked for
-    found = similarities_of(pairs, 2, 0, np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1]))
-    assert found.tolist()[:3] == [0.0, 1.0, 2.0]
-    assert np.isnan(found[3])
+def test_how_alike_those_are_whose_box_is_their_own():
+    pairs = sparse(np.array([[[True, False], [True, True]], [[False, True], [True, False]]]))
+    boxes, gains = np.array([[0, 1], [3, 2]]), np.array([[6.0, 6.0], [6.0, 4.0]])
+    told = Told(boxes, np.zeros((2, 2, 3, 3)), np.zeros((2, 2, 3)), gains)
+    everywhere = np.ones((2, 2), bool)
+    # the last one's box could be another's
+    assert own_similarities(pairs, told, everywhere, 5.0).tolist() == [0.0, 2.0, 3.0]
+    # of the first person alone, and not where too little shows
+    assert own_similarities(pairs, told, np.array([[True], [False]]), 5.0).tolist() == [0.0]
+    # nobody is near that box
+    assert (
+        own_similarities(pairs, told._replace(boxes=np.array([[1, -1], [-1, -1]])), everywhere, 5.0).tolist()
+        == []
+    )
+    unknown = pairs._replace(alike=np.full(len(pairs.alike), np.nan))
+    assert own_similarities(unknown, told, everywhere, 5.0).tolist() == []
 
 
 def test_products_of_pairs_are_those_of_all():

@@ -18,7 +18,7 @@ from workers.tracking.assignment import assign_all
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import RunningNormal, SimilarityScale
 from workers.tracking.tests.people import looks
-from workers.tracking.views import covered, crop_quality
+from workers.tracking.views import add_looks, covered, crop_quality
 
 ROOT = Path(__file__).resolve().parents[3]
 quick = settings(max_examples=60, deadline=None, derandomize=True)
@@ -137,12 +137,12 @@ def test_the_scale_learns_what_an_embedder_calls_alike():
 def test_people_in_one_picture_teach_what_different_means():
     scale = SimilarityScale()
     for _ in range(200):
-        scale.learn_different(looks(5))
+        scale.learn_different([looks(5), looks(1)])
     assert scale.different.mean == pytest.approx(0.55, abs=0.01)
     one, none = looks(1), np.empty((3, 0))
     before = vars(scale.different).copy()
-    scale.learn_different(one)
-    scale.learn_different(none)
+    scale.learn_different([one, none])
+    scale.learn_different([])
     assert vars(scale.different) == before
 
 
@@ -233,3 +233,25 @@ def test_and_where_it_cannot_be_kept_it_is_made_again(tmp_path):
     (tmp_path / "file").write_text("")
     nowhere = str(tmp_path / "file" / "below")
     assert _run(ASSIGN, NUMBA_CACHE_DIR=nowhere) == "0"
+
+
+# -- looks of tracks -----------------------------------------------------------------------------------------
+
+
+def test_what_several_cameras_show_of_a_track_adds_up():
+    sums, weights = np.zeros((3, 2), np.float32), np.zeros(3)
+    tracks, embeddings = np.array([2, 5, 9]), np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.6, 0.8]])
+    quality = np.array([0.5, 1.0, 0.7, 0.9])
+    # the third has no look, the fourth is nobody's
+    rows = add_looks(tracks, np.array([5, 2, 9, -1]), embeddings, quality, sums, weights)
+    assert rows.tolist() == [1, 0, 2]
+    rows = add_looks(tracks, np.array([7, 5]), embeddings[:2], quality[:2], sums, weights)
+    assert rows.tolist() == [1]
+    np.testing.assert_allclose(sums, [[0, 1], [0.5, 1], [0, 0]])
+    np.testing.assert_allclose(weights, [1.0, 1.5, 0.0])
+
+
+def test_without_embeddings_crops_count_all_the_same():
+    sums, weights = np.zeros((1, 0), np.float32), np.zeros(1)
+    add_looks(np.array([3]), np.array([3]), np.empty((1, 0)), np.array([0.4]), sums, weights)
+    assert weights.tolist() == [0.4]
