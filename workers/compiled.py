@@ -1,8 +1,8 @@
-"""Loops over people and boxes as machine code.
+"""Loops over people, boxes and pixels as machine code.
 
 Few people and few boxes make arrays so small that calling NumPy costs more than what it computes; the innermost loops
-of the tracker are compiled by Numba instead, once for each machine and version: the result is kept beside the code, or
-where NUMBA_CACHE_DIR says.
+of the tracker and of the descriptor are compiled by Numba instead, once for each machine and version: the result is
+kept beside the code, or where NUMBA_CACHE_DIR says.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ HERE = Path(__file__).parent
 def _version() -> str:
     """Of everything that is compiled: Numba itself notices no change of a function that another file calls."""
     sources = hashlib.sha256(numba.__version__.encode())
-    for path in sorted([HERE / "compiled.py", *HERE.glob("mapping/*.py"), *HERE.glob("tracking/*.py")]):
+    folders = (path for folder in ("mapping", "tracking") for path in HERE.glob(f"{folder}/*.py"))
+    for path in sorted([HERE / "compiled.py", HERE / "reid/pixels.py", *folders]):
         sources.update(path.read_bytes())
     return sources.hexdigest()[:12]
 
 
 def _kept() -> bool:
     """Whether there is a folder to keep the result in; if not, every process compiles for itself."""
-    folder = Path(numba.config.CACHE_DIR or HERE / "__pycache__") / f"spoton-tracking-{_version()}"
+    folder = Path(numba.config.CACHE_DIR or HERE / "__pycache__") / f"spoton-{_version()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -38,6 +39,7 @@ def _kept() -> bool:
 
 
 KEPT = _kept()
+_COMPLETE = Path(numba.config.CACHE_DIR, "complete")
 
 
 def compiled(function: Callable) -> Callable:
@@ -55,5 +57,11 @@ def compiled_lean(function: Callable) -> Callable:
 
 
 def is_compiled() -> bool:
-    """Whether the loops were compiled on this machine before; loading them takes a second, compiling them a minute."""
-    return KEPT and any(Path(numba.config.CACHE_DIR).rglob("*.nbc"))
+    """Whether all loops were compiled on this machine before; loading them takes a second, compiling them a minute."""
+    return KEPT and _COMPLETE.exists()
+
+
+def note_compiled() -> None:
+    """All loops have been compiled."""
+    if KEPT:
+        _COMPLETE.touch()

@@ -58,10 +58,11 @@ def crop_persons(image: np.ndarray, boxes_px: np.ndarray, size: tuple[int, int])
 
 def whole_pixel_boxes(boxes_px: np.ndarray, width: int, height: int) -> np.ndarray:
     """(n, 4) int64 xyxy boxes within an image, each at least one pixel wide and high."""
-    boxes = np.nan_to_num(np.asarray(boxes_px, float).reshape(-1, 4), nan=0.0, posinf=1e9, neginf=-1e9)
-    limit = np.array([width, height])
-    low = np.clip(np.floor(np.clip(boxes[:, :2], -1, limit)), 0, limit - 1)
-    high = np.clip(np.ceil(np.clip(boxes[:, 2:], -1, limit)), low + 1, limit)
+    limit = np.array([width, height, width, height])
+    # these two take a number rather than NaN
+    boxes = np.fmin(np.fmax(np.asarray(boxes_px, float).reshape(-1, 4), -1), limit)
+    low = np.minimum(np.maximum(np.floor(boxes[:, :2]), 0), limit[:2] - 1)
+    high = np.maximum(np.ceil(boxes[:, 2:]), low + 1)
     return np.concatenate([low, high], axis=1).astype(np.int64)
 
 
@@ -70,6 +71,8 @@ def unit_rows(features: np.ndarray) -> np.ndarray:
     features = np.asarray(features, np.float32)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     usable = np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 1e-12)
+    if usable.all():
+        return features / lengths
     result = np.zeros_like(features)
     result[:, 0] = 1.0
     result[usable] = features[usable] / lengths[usable]

@@ -13,7 +13,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from workers.reid.crops import crop_persons, unit_rows
+from workers.reid.crops import unit_rows, whole_pixel_boxes
+from workers.reid.pixels import (
+    BINS,
+    COLOUR_BINS,
+    LIGHTNESS_BINS,
+    TABLE_LEVELS,
+    mean_colour,
+    measure_parts,
+    shrink,
+    write_features,
+)
 
 CROP_SIZE = (16, 64)  # width, height; more pixels cost time and tell no more
 PARTS = 8  # horizontal parts, each overlapping half of its neighbours
@@ -21,10 +31,9 @@ PARTS = 8  # horizontal parts, each overlapping half of its neighbours
 # standard deviation as a share of the width
 CENTRE_WEIGHT = 0.18
 
-# Bins of lightness (Lab L, 0..100) and of the two colour axes. Clothes are seldom more saturated than +-20;
-# what is, counts in the outermost bins. Softness: standard deviation of a bin's reach, in bins.
-LIGHTNESS_BINS, COLOUR_BINS, COLOUR_RANGE, BIN_SOFTNESS = 4, 5, 20.0, 0.5
-TABLE_LEVELS = 16  # levels per channel of the table that turns pixels into soft bins
+# Of the two colour axes (Lab a and b): clothes are seldom more saturated than +-20; what is, counts in the outermost
+# bins. Softness: standard deviation of a bin's reach, in bins.
+COLOUR_RANGE, BIN_SOFTNESS = 20.0, 0.5
 
 # Of the image's average: a full correction of colour would take a lawn's green for a cast, none would leave
 # the camera's in. 150 is bright, since dark clothes are frequent and differ little.
@@ -38,67 +47,59 @@ class DescriptorEmbedder:
     """Embeds persons by colours and texture. Same pixels, same vector, on every machine."""
 
     name = "descriptor"
-    dimension = PARTS * (LIGHTNESS_BINS * COLOUR_BINS**2 + ORIENTATIONS)
+    dimension = PARTS * (BINS + ORIENTATIONS)
 
     def __init__(self) -> None:
         self._soft_bins = _soft_bin_table()
-        self._part_weights = _part_weights()
+        self._across, self._down = _pixel_weights()
         angles = 2 * np.pi * np.arange(ORIENTATIONS) / ORIENTATIONS
         self._directions = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
 
     def embed(self, image: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
         """(n, dimension) float32 unit rows for (n, 4) xyxy boxes of a uint8 BGR image."""
-        crops = crop_persons(image, boxes_px, CROP_SIZE)
-        if not len(crops):
+        if not len(boxes_px):
             return np.empty((0, self.dimension), np.float32)
-        width, height = CROP_SIZE
-        rows = cv2.LUT(crops.reshape(-1, width, 3), _correction_of(image)[None])
-        crops = rows.reshape(-1, height, width, 3)
-        features = [self._colours(crops), TEXTURE_WEIGHT * self._texture(crops)]
-        return unit_rows(np.concatenate([each.reshape(len(crops), -1) for each in features], axis=1))
-
-    def _colours(self, crops: np.ndarray) -> np.ndarray:
-        """(n, parts, colour bins), each part's mean taken out so that unlike clothes are near 0."""
-        level = crops // (256 // TABLE_LEVELS)
-        entry = level.reshape(-1, 3) @ np.array([TABLE_LEVELS**2, TABLE_LEVELS, 1], np.int16)
-        counts = self._part_weights @ self._soft_bins.take(entry.reshape(len(crops), -1), axis=0)
-        counts **= POWER
-        counts /= np.linalg.norm(counts, axis=2, keepdims=True)
-        return counts - counts.mean(2, keepdims=True)
-
-    def _texture(self, crops: np.ndarray) -> np.ndarray:
-        """(n, parts, orientations): how much of each part's gradient runs in which direction."""
-        grey = crops @ np.array([0.114, 0.587, 0.299], np.float32)
-        padded = np.pad(grey, ((0, 0), (1, 1), (1, 1)), mode="edge")
-        dx = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
-        dy = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
-        strength = np.sqrt(dx * dx + dy * dy) + 1e-6
-        # Twice the angle: an edge from dark to light is the same edge from light to dark
-        doubled = np.stack([(dx * dx - dy * dy) / strength, 2 * dx * dy / strength], axis=-1)
-        along = np.maximum(doubled.reshape(len(crops), -1, 2) @ self._directions, 0)
-        amount = self._part_weights @ along
-        share = np.sqrt(amount / (amount.sum(2, keepdims=True) + FLAT_GRADIENT))
-        return share - share.mean(2, keepdims=True)
+        rows = np.ascontiguousarray(image).reshape(len(image), -1)
+        crops = _cut_out(image, rows, boxes_px)
+        colours = np.zeros((len(crops), PARTS, BINS), np.float32)
+        gradients = np.zeros((len(crops), PARTS, ORIENTATIONS), np.float32)
+        tables = self._soft_bins, self._across, self._down, self._directions
+        measure_parts(crops, _gains(rows), *tables, colours, gradients)
+        # NumPy raises many numbers to a power at once, a loop one after the other
+        colours **= POWER
+        features = np.empty((len(crops), self.dimension), np.float32)
+        write_features(colours, gradients, FLAT_GRADIENT, TEXTURE_WEIGHT, features)
+        return unit_rows(features)
 
 
-def _correction_of(image: np.ndarray) -> np.ndarray:
-    """(256, 3) uint8 table that takes out the colour cast and exposure that an image's average shows."""
-    height, width = image.shape[:2]
-    # every fourth pixel of every fourth row
-    sample = cv2.resize(image, (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_NEAREST)
-    mean = np.maximum(cv2.mean(sample)[:3], 1.0)
-    gains = (mean.mean() / mean) ** CAST_CORRECTION * MEAN_LEVEL / mean.mean()
-    return np.clip(np.arange(256)[:, None] * np.clip(gains, *GAIN_LIMITS), 0, 255).astype(np.uint8)
-
-
-def _part_weights() -> np.ndarray:
-    """(parts, height * width) float32 weights of a crop's pixels in each part, each row adding up to 1."""
+def _cut_out(image: np.ndarray, rows: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
+    """(n, width, 3, height) uint8 BGR crops, as `crop_persons` makes them; `rows` are the image's, see `pixels`."""
+    corners = whole_pixel_boxes(boxes_px, image.shape[1], image.shape[0])
     width, height = CROP_SIZE
-    y, x = np.mgrid[0:height, 0:width] + 0.5
+    crops = np.empty((len(corners), width, 3, height), np.uint8)
+    shrink(rows, corners, crops.reshape(-1, width, 3 * height))
+    for crop, (x1, y1, x2, y2) in zip(crops, corners.tolist(), strict=True):
+        if x2 - x1 <= width or y2 - y1 <= height:
+            crop[:] = cv2.resize(image[y1:y2, x1:x2], CROP_SIZE).transpose(1, 2, 0)
+    return crops
+
+
+def _gains(rows: np.ndarray) -> np.ndarray:
+    """(3,) factors that take out the colour cast and exposure that an image's average shows."""
+    mean = [max(channel, 1.0) for channel in mean_colour(rows)]
+    level = sum(mean) / len(mean)
+    gains = [(level / channel) ** CAST_CORRECTION * MEAN_LEVEL / level for channel in mean]
+    low, high = GAIN_LIMITS
+    return np.array([min(max(gain, low), high) for gain in gains])
+
+
+def _pixel_weights() -> tuple[np.ndarray, np.ndarray]:
+    """(width,) float32 weights of a crop's columns and (height, parts) of its rows in each part, adding up to 1."""
+    width, height = CROP_SIZE
+    x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
     across = np.exp(-((x / width - 0.5) ** 2) / (2 * CENTRE_WEIGHT**2))
-    middles = np.arange(PARTS)[:, None, None] + 0.5
-    weights = np.clip(1 - np.abs(y / height * PARTS - middles), 0, None) * across
-    return (weights / weights.sum((1, 2), keepdims=True)).reshape(PARTS, -1).astype(np.float32)
+    down = np.clip(1 - np.abs(y / height * PARTS - (np.arange(PARTS) + 0.5)), 0, None)
+    return (across / across.sum()).astype(np.float32), (down / down.sum(0)).astype(np.float32)
 
 
 def _soft_bin_table() -> np.ndarray:

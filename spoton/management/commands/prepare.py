@@ -10,18 +10,20 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 
-def compile_tracker(stdout: OutputWrapper) -> None:
+def compile_loops(stdout: OutputWrapper) -> None:
     """Once for each machine and version, before a task waits for it."""
-    from workers.tracking import is_compiled, warm
+    from workers.compiled import is_compiled
+    from workers.warm import warm
 
     if not is_compiled():
-        stdout.write("Compiling the tracker: once, less than a minute")
+        stdout.write("Compiling the tracker and the descriptor: once, about a minute")
         warm()
 
 
 class Command(BaseCommand):
     help = (
-        "Brings the database up to date, compiles the tracker; with --demo also the demo's footage and user."
+        "Brings the database up to date, compiles the tracker and the descriptor; "
+        "with --demo also the demo's footage and user."
     )
 
     requires_system_checks = ()
@@ -37,6 +39,6 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
         # everything is served from where it lies; the folder only has to exist
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
-        compile_tracker(self.stdout)
+        compile_loops(self.stdout)
         if demo:
             call_command("demo_setup")

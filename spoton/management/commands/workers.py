@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
-from spoton.management.commands.prepare import compile_tracker
+from spoton.management.commands.prepare import compile_loops
 from spoton.services import processes
 from spoton.services.logs import LogForwarder
 from spoton.services.supervisor import Supervisor
@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 "No services to work for: set DATABASE_URL and REDIS_URL, or run `make up` here "
                 "(which starts its own workers)"
             )
-        compile_tracker(self.stdout)
+        compile_loops(self.stdout)
         env = {**os.environ, "DATABASE_URL": settings.DATABASE_URL, "REDIS_URL": settings.REDIS_URL}
         kinds = only or processes.WORKER_KINDS
         specs = processes.workers(

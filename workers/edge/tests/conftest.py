@@ -23,7 +23,7 @@ from tracking.redis import redis_client
 from tracking.tests.factories import person
 from workers import tasks
 from workers.edge import ingest, live_background
-from workers.tracking.warm import warm
+from workers.warm import warm
 
 CAMERAS = ("c01", "c02")
 
@@ -143,6 +143,6 @@ class Workers:
 
 @pytest.fixture
 def workers() -> Workers:
-    # as associate workers do: on a machine that is new the tracker is compiled now, not while somebody waits
+    # as workers do: on a machine that is new all loops are compiled now, not while somebody waits
     warm()
     return Workers()

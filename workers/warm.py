@@ -1,0 +1,16 @@
+"""Compiles all loops, or loads them, before somebody waits for them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workers import tracking
+from workers.compiled import note_compiled
+from workers.reid.descriptor import DescriptorEmbedder
+
+
+def warm() -> None:
+    """Track some people and describe one, so that everything has run."""
+    tracking.warm()
+    DescriptorEmbedder().embed(np.zeros((360, 640, 3), np.uint8), np.array([[10.0, 10.0, 60.0, 160.0]]))
+    note_compiled()
