@@ -1,8 +1,8 @@
 """Loops over people, boxes and pixels as machine code.
 
 Few people and few boxes make arrays so small that calling NumPy costs more than what it computes; the innermost loops
-of the tracker and of the descriptor are compiled by Numba instead, once for each machine and version: the result is
-kept beside the code, or where NUMBA_CACHE_DIR says.
+of tracking, detection and the descriptor are compiled by Numba instead, once for each machine and version: the result
+is kept beside the code, or where NUMBA_CACHE_DIR says.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 def _version() -> str:
     """Of everything that is compiled: Numba itself notices no change of a function that another file calls."""
     sources = hashlib.sha256(numba.__version__.encode())
-    folders = (path for folder in ("mapping", "tracking") for path in HERE.glob(f"{folder}/*.py"))
-    for path in sorted([HERE / "compiled.py", HERE / "reid/pixels.py", *folders]):
+    folders = ("detection", "mapping", "reid", "tracking")
+    for path in sorted([HERE / "compiled.py", *(p for name in folders for p in HERE.glob(f"{name}/*.py"))]):
         sources.update(path.read_bytes())
     return sources.hexdigest()[:12]
 

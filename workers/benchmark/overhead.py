@@ -184,8 +184,9 @@ def _run(scene: _Scene, detector: MeasuredYolo, batches: int, batch: int) -> lis
             scale = min(side / SIZE[k] for k, side in enumerate(detector._size))
             detector.there = [boxes * scale for *_, boxes in pictures]
             detector.inference_s = detector.replacing_s = perceiver.embed_s = 0.0
+            asked = scene.batch(view, number)
             begun = time.process_time()
-            observed = perceiver.perceive(scene.batch(view, number))
+            observed = perceiver.perceive(asked)
             perceived = time.process_time()
             blobs.append(observed.to_bytes())
             packed = time.process_time()

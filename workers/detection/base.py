@@ -1,4 +1,4 @@
-"""What detectors share: fitting images to a network's input, dropping duplicates, knowing the view."""
+"""What detectors share: knowing the view, comparing boxes, thresholds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from workers.types import Detections, Detector
@@ -14,9 +13,6 @@ from workers.types import Detections, Detector
 if TYPE_CHECKING:
     from calibration import CameraModel
     from workers.detection.background import BackgroundModel
-
-PAD_GREY = 114  # what YOLO networks see beside the picture when they are trained
-MAX_CANDIDATES = 2000  # before duplicates are dropped; bounds the pairwise comparison
 
 
 @dataclass(frozen=True)
@@ -30,65 +26,6 @@ class ViewContext:
 
     camera: CameraModel | None
     background: BackgroundModel | None
-
-
-def letterbox(image: np.ndarray, planes: np.ndarray) -> float:
-    """Scale the image to fit into `planes`, at the top left, the rest grey; the scale.
-
-    Args:
-        image: uint8 BGR (height, width, 3).
-        planes: floating point (3, height, width), blue, green, red: overwritten.
-    """
-    (height, width), (rows, columns) = image.shape[:2], planes.shape[1:]
-    scale = min(columns / width, rows / height)
-    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, fitted, interpolation=cv2.INTER_LINEAR)
-    for plane, channel in zip(planes, cv2.split(small), strict=True):
-        plane[: fitted[1], : fitted[0]] = channel
-    planes[:, fitted[1] :] = PAD_GREY
-    planes[:, : fitted[1], fitted[0] :] = PAD_GREY
-    return scale
-
-
-def select_persons(
-    boxes_px: np.ndarray,
-    scores: np.ndarray,
-    image_size: tuple[int, int],
-    *,
-    score_threshold: float,
-    nms_iou: float,
-) -> Detections:
-    """Candidates of one image to detections: scored enough, inside the image, each person once, best first.
-
-    Args:
-        boxes_px: (n, 4) xyxy pixels of the image.
-        scores: (n,).
-        image_size: (width, height).
-    """
-    boxes_px, scores = np.asarray(boxes_px, np.float32), np.asarray(scores, np.float32)
-    passed = np.flatnonzero((scores >= score_threshold) & np.isfinite(boxes_px).all(1))
-    best = passed[np.argsort(-scores[passed], kind="stable")][:MAX_CANDIDATES]
-    boxes = np.clip(boxes_px[best], 0, np.tile(np.array(image_size, np.float32), 2))
-    real = (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
-    boxes, kept_scores = boxes[real], scores[best][real]
-    keep = non_maximum_suppression(boxes, nms_iou)
-    return Detections(boxes[keep], kept_scores[keep])
-
-
-def non_maximum_suppression(boxes_px: np.ndarray, iou: float) -> np.ndarray:
-    """(k,) indices of the boxes that overlap no better one by more than `iou`.
-
-    Args:
-        boxes_px: (n, 4) xyxy, best first.
-    """
-    apart = pairwise_iou(boxes_px, boxes_px) <= iou
-    alive = np.ones(len(boxes_px), bool)
-    keep = []
-    for i in range(len(boxes_px)):
-        if alive[i]:
-            keep.append(i)
-            alive &= apart[i]
-    return np.array(keep, np.int64)
 
 
 def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

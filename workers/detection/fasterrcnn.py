@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.detection.base import select_persons
+from workers.detection.selection import select_persons
 from workers.models import FittingBatches, load_state, torch_device
 from workers.types import Detections, EngineError
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from workers.detection.base import PAD_GREY, letterbox, select_persons
+from workers.compiled import compiled, compiled_lean
+from workers.detection.letterbox import PAD_GREY, Letterbox
+from workers.detection.selection import select_persons
 from workers.models import FittingBatches, open_onnx
 from workers.types import Detections, EngineError
 
@@ -50,7 +52,6 @@ class YoloDetector:
         """
         self._path = Path(path)
         self._score_threshold, self._nms_iou = score_threshold, nms_iou
-        self._data = np.empty(0)
         self._session = open_onnx(self._path, providers, threads)
         self._read_input()
         self._recognise_head()
@@ -74,27 +75,21 @@ class YoloDetector:
 
     def _fit(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, list[float]]:
         """(b, 3, h, w) input of the network for uint8 BGR images, and their scales."""
-        if len(self._data) < len(images):
-            # kept: memory that is new costs more than the pixels that are written to it
-            self._data = np.empty((len(images), 3, self._size[1], self._size[0]), self._dtype)
-        data = self._data[: len(images)]
-        scales = [letterbox(image, planes) for image, planes in zip(images, data, strict=True)]
+        data, scales = self._letterbox.fit(images)
         if self._head == "yolov8":
-            data = np.ascontiguousarray(data[:, ::-1]) / self._dtype(255)
-        return data, scales
+            data = data[:, ::-1] / np.float32(255)
+        return np.ascontiguousarray(data, self._dtype), scales
 
     def _persons(self, output: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """(n, 4) xyxy in pixels of the image and (n,) scores above the threshold of (anchors, channels)."""
-        scores = output[:, 4 + PERSON] if self._head == "yolov8" else output[:, 4] * output[:, 5 + PERSON]
-        # few anchors are above the threshold: only theirs are worked out
-        found = np.flatnonzero(scores >= self._score_threshold)
-        centre, size = output[found, :2], output[found, 2:4]
-        if self._grid is not None:
-            # raw YOLOX: centres are offsets within grid cells, sizes logarithms, both in units of the stride
-            cells, strides = self._grid
-            centre = (centre + cells[found]) * strides[found]
-            size = np.exp(np.minimum(size, 20)) * strides[found]  # no overflow to infinity from a wild logit
-        return np.concatenate([centre - size / 2, centre + size / 2], axis=-1) / scale, scores[found]
+        raw = self._grid is not None
+        largest = 20.0 if raw else np.inf  # no overflow to infinity from a wild logit
+        with_objectness = self._head == "yolox"
+        centres, sizes, scores, anchors = _strong(output, with_objectness, self._score_threshold, largest)
+        if raw:
+            np.exp(sizes, out=sizes)  # they are predicted as logarithms
+            _leave_grid(centres, sizes, *self._grid, anchors)
+        return _corners(centres, sizes, scale), scores
 
     def _run(self, data: np.ndarray) -> np.ndarray:
         """The network's output as float32 (b, anchors, channels)."""
@@ -118,6 +113,7 @@ class YoloDetector:
         height, width = (n if isinstance(n, int) and n > 0 else DEFAULT_SIZE for n in shape[2:])
         self._output = self._session.get_outputs()[0].name
         self._input, self._dtype, self._size = entry.name, types[entry.type], (width, height)
+        self._letterbox = Letterbox(self._size)
         self._batch_is_free = not isinstance(shape[0], int)
 
     def _recognise_head(self) -> None:
@@ -163,3 +159,51 @@ def _is_relative(centres: np.ndarray, cells: np.ndarray, strides: np.ndarray) ->
     as_offsets = np.abs(centres - 0.5)
     as_pixels = np.abs(centres / strides - cells - 0.5)
     return bool(np.median(as_offsets) < np.median(as_pixels))
+
+
+# -- compiled ------------------------------------------------------------------------------------------------
+# After a network has run, no cache holds NumPy's code any more: each of its calls costs more than these loops.
+
+
+@compiled
+def _strong(output, with_objectness, score_threshold, largest):
+    """What (anchors, channels) say of persons: k anchors with a score above the threshold.
+
+    Returns:
+        (k, 2) centres, (k, 2) sizes, at most `largest`, (k,) scores, (k,) anchors; floats are float32.
+    """
+    score_threshold, largest = np.float32(score_threshold), np.float32(largest)
+    anchors, scores, k = np.empty(len(output), np.intp), np.empty(len(output), np.float32), 0
+    for i in range(len(output)):
+        score = output[i, 4] * output[i, 5 + PERSON] if with_objectness else output[i, 4 + PERSON]
+        if score >= score_threshold:
+            anchors[k], scores[k] = i, score
+            k += 1
+    centres, sizes = np.empty((k, 2), np.float32), np.empty((k, 2), np.float32)
+    for i in range(k):
+        for axis in range(2):
+            centres[i, axis], size = output[anchors[i], axis], output[anchors[i], 2 + axis]
+            sizes[i, axis] = largest if size > largest else size
+    return centres, sizes, scores[:k], anchors[:k]
+
+
+@compiled_lean
+def _leave_grid(centres, sizes, cells, strides, anchors):
+    """Raw YOLOX to pixels, in place: centres are offsets within grid cells, both are in units of the stride."""
+    for i in range(len(anchors)):
+        stride = strides[anchors[i], 0]
+        for axis in range(2):
+            centres[i, axis] = (centres[i, axis] + cells[anchors[i], axis]) * stride
+            sizes[i, axis] *= stride
+
+
+@compiled
+def _corners(centres, sizes, scale):
+    """(k, 4) xyxy in pixels of an image that was scaled."""
+    boxes, scale = np.empty((len(centres), 4), np.float32), np.float32(scale)
+    for i in range(len(centres)):
+        for axis in range(2):
+            half = sizes[i, axis] / np.float32(2)
+            boxes[i, axis] = (centres[i, axis] - half) / scale
+            boxes[i, 2 + axis] = (centres[i, axis] + half) / scale
+    return boxes

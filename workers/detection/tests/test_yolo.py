@@ -56,6 +56,21 @@ def test_boxes_come_back_in_the_pixels_of_wide_and_large_images(tmp_path, option
     assert (found.boxes_px[:, 2:] <= [384, 288]).all()
 
 
+def test_wild_predictions_of_a_raw_head_stay_finite_or_no_numbers(tmp_path):
+    """A logarithm beyond all bounds gives a box that is finite; what is no number stays for the selection to drop."""
+    detector = YoloDetector(yolo_network(tmp_path / "net.onnx", head="yolox"))
+    output = np.zeros((189, 85), np.float32)
+    output[5, :6] = 0.5, 0.5, 1000.0, 1000.0, 1.0, 0.9
+    output[80, :6] = np.nan, 0.5, 1.0, 1.0, 1.0, 0.8
+    output[90, :6] = 0.5, 0.5, 1.0, np.nan, 1.0, 0.8
+    output[100, :6] = 0.5, 0.5, 1.0, 1.0, 0.5, 0.5
+    boxes, scores = detector._persons(output, 0.5)
+    assert scores == pytest.approx([0.9, 0.8, 0.8])
+    assert np.isfinite(boxes[0]).all()
+    assert (boxes[0, 2:] - boxes[0, :2] > 1e9).all()
+    assert np.isnan(boxes[1:]).any(1).all()
+
+
 def test_thresholds_of_score_and_overlap(tmp_path):
     path = yolo_network(tmp_path / "net.onnx", head="yolox")
     # neighbours overlap by a third: two people who walk together
