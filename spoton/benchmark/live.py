@@ -22,7 +22,7 @@ from spoton.product import ROOT, Product
 from workers.benchmark.report import Report
 
 # the first seconds: backgrounds are learned, models are loaded
-WARM_UP_S = 20.0
+WARM_UP_S = 40.0
 
 
 @dataclass
