@@ -40,7 +40,7 @@ KEEP = 0.1
 # once the later one is known by so much weight of crops
 WAIT_S, JOIN_WEIGHT = 5.0, 3.0
 # a track seldom goes over to somebody else: what that costs (nats); looked into where both looks have so much weight
-STAYS, DOUBT_WEIGHT = 8.0, 3.0
+STAYS, DOUBT_WEIGHT = 7.0, 3.0
 # of more people than MANY who may come back only those are compared who left in the last seconds, and the most alike
 MANY, LATELY_S, ALIKE = 1000, 60.0, 64
 # no more people are remembered, whatever comes: those who have been away longest are forgotten
