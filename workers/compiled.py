@@ -57,11 +57,11 @@ def compiled_lean(function: Callable) -> Callable:
 
 
 def is_compiled() -> bool:
-    """Whether all loops were compiled on this machine before; loading them takes a second, compiling them a minute."""
+    """Whether `workers.warm` has run on this machine before; loading takes a second, compiling a minute."""
     return KEPT and _COMPLETE.exists()
 
 
 def note_compiled() -> None:
-    """All loops have been compiled."""
+    """`workers.warm` has run."""
     if KEPT:
         _COMPLETE.touch()

@@ -1,4 +1,4 @@
-"""Compiles all loops, or loads them, before somebody waits for them."""
+"""Compiles what every task needs, or loads it, before somebody waits for it; networks compile theirs when loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workers.reid.descriptor import DescriptorEmbedder
 
 
 def warm() -> None:
-    """Track some people and describe one, so that everything has run."""
+    """Track some people and describe one, so that their loops have run."""
     tracking.warm()
     DescriptorEmbedder().embed(np.zeros((360, 640, 3), np.uint8), np.array([[10.0, 10.0, 60.0, 160.0]]))
     note_compiled()

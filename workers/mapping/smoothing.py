@@ -14,7 +14,7 @@ import numpy as np
 
 from workers.compiled import compiled, compiled_lean
 from workers.mapping.kalman import Motion
-from workers.mapping.symmetric import solve
+from workers.mapping.symmetric import invert
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,18 @@ def _smooth(
         (n, 5) and (n, 5, 5); who is not there later stays as they were.
     """
     smoothed, spread = means.copy(), covariances.copy()
-    factor, gain, change, room = np.empty((5, 5)), np.empty((5, 5)), np.empty((5, 5)), np.empty((5, 5))
+    factor, inverse, gain = np.empty((5, 5)), np.empty((5, 5)), np.empty((5, 5))
+    change, room = np.empty((5, 5)), np.empty((5, 5))
     o = 0
     for i in range(len(numbers)):
         while o < len(later) and later[o] < numbers[i]:
             o += 1
         if o == len(later) or later[o] != numbers[i]:
             continue
-        _multiply(F, covariances[i], gain)
-        # F P by the predicted covariance: the gain, transposed
-        solve(predicted_covariances[o], factor, gain)
+        # the gain, transposed: the inverse of the predicted covariance times F P
+        invert(predicted_covariances[o], factor, inverse)
+        _multiply(F, covariances[i], room)
+        _multiply(inverse, room, gain)
         for k in range(5):
             for m in range(5):
                 smoothed[i, k] += gain[m, k] * (later_means[o, m] - predicted[o, m])

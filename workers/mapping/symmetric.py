@@ -33,26 +33,6 @@ def factorise(matrix: np.ndarray, factor: np.ndarray) -> None:
 
 
 @compiled_lean
-def solve(matrix: np.ndarray, factor: np.ndarray, columns: np.ndarray) -> None:
-    """Overwrite (n, k) `columns` with the solutions for a positive definite (n, n) matrix.
-
-    Args:
-        factor: (n, n) room for its Cholesky factor.
-    """
-    n = len(matrix)
-    factorise(matrix, factor)
-    for c in range(columns.shape[1]):
-        for k in range(n):
-            for j in range(k):
-                columns[k, c] -= factor[k, j] * columns[j, c]
-            columns[k, c] /= factor[k, k]
-        for k in range(n - 1, -1, -1):
-            for j in range(k + 1, n):
-                columns[k, c] -= factor[j, k] * columns[j, c]
-            columns[k, c] /= factor[k, k]
-
-
-@compiled_lean
 def invert(matrix: np.ndarray, factor: np.ndarray, inverse: np.ndarray) -> None:
     """Write the inverse of a positive definite (n, n) matrix, symmetric to the last bit.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.compiled import compiled, compiled_lean
+from workers.compiled import compiled
 
 # so many looks have more pairs than `RunningNormal.MEMORY`
 ENOUGH = 200
@@ -61,10 +61,10 @@ class SimilarityScale:
 
     def log_ratio(self, similarities: np.ndarray) -> np.ndarray:
         """How much more likely these similarities are for one person than for two (nats)."""
-        flat = np.ascontiguousarray(similarities, float).reshape(-1)
-        same, different = self.same, self.different
-        ratios = _log_ratios(flat, same.mean, same.deviation, different.mean, different.deviation, self.LIMIT)
-        return ratios.reshape(np.shape(similarities))
+        # beyond the mean of `same`, more similar is never less likely to be the same
+        clipped = np.minimum(similarities, self.same.mean)
+        ratio = self.same.log_density(clipped) - self.different.log_density(clipped)
+        return np.clip(ratio, -self.LIMIT, self.LIMIT)
 
     def learn_different(self, images: Sequence[np.ndarray]) -> None:
         """Learn from images with (n, d) unit rows of n different people in each."""
@@ -219,22 +219,3 @@ def _above_diagonal(matrix: np.ndarray) -> np.ndarray:
             values[k] = matrix[i, j]
             k += 1
     return values
-
-
-@compiled_lean
-def _log_density(value: float, mean: float, deviation: float) -> float:
-    return -0.5 * ((value - mean) / deviation) ** 2 - np.log(deviation)
-
-
-@compiled
-def _log_ratios(similarities, same, same_deviation, different, different_deviation, limit) -> np.ndarray:
-    """See `SimilarityScale.log_ratio`."""
-    ratios = np.empty(len(similarities))
-    for k in range(len(ratios)):
-        # beyond the mean of `same`, more similar is never less likely to be the same
-        value = min(similarities[k], same)
-        ratio = _log_density(value, same, same_deviation) - _log_density(
-            value, different, different_deviation
-        )
-        ratios[k] = min(max(ratio, -limit), limit)
-    return ratios

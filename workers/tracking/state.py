@@ -21,7 +21,7 @@ def unpack(data: bytes) -> dict[str, Any]:
     try:
         content = msgpack.unpackb(zstandard.decompress(data), object_hook=_decode, strict_map_key=False)
     except (zstandard.ZstdError, msgpack.UnpackException, ValueError) as error:
-        raise ValueError(f"not a tracker state: {error}") from error
+        raise ValueError(f"not a tracker state, or one of an older SpotOn: {error}") from error
     if content.get("version") != VERSION:
         raise ValueError(f"tracker state has version {content.get('version')}, this is version {VERSION}")
     return content["state"]
