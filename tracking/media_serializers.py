@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from environments.fields import NumberField
 from tracking.composition import LEAST_WIDTH, WIDTH
 from tracking.overlay_style import BLURS, MOST_TRAIL_S, THICKNESS
 from tracking.person_serializers import KnownFieldsSerializer
@@ -70,9 +71,7 @@ class CompositionQuerySerializer(FrameQuerySerializer):
 
 
 class StreamQuerySerializer(serializers.Serializer):
-    max_rate = serializers.FloatField(
-        default=10.0, min_value=0.1, max_value=30, help_text="Pictures per second."
-    )
+    max_rate = NumberField(default=10.0, min_value=0.1, max_value=30, help_text="Pictures per second.")
     width = serializers.IntegerField(required=False, min_value=32, max_value=3840)
     quality = serializers.IntegerField(required=False, min_value=10, max_value=95)
     overlay = serializers.BooleanField(default=True, help_text="false: as captured.")
@@ -87,12 +86,12 @@ class StreamQuerySerializer(serializers.Serializer):
 class OverlayStyleSerializer(serializers.Serializer):
     boxes = serializers.BooleanField(required=False)
     labels = serializers.BooleanField(required=False)
-    trails_seconds = serializers.FloatField(required=False, min_value=0, max_value=MOST_TRAIL_S)
+    trails_seconds = NumberField(required=False, min_value=0, max_value=MOST_TRAIL_S)
     zones = serializers.BooleanField(required=False)
     colour = serializers.CharField(required=False, help_text="`person`, or one `#rrggbb` for everybody.")
-    thickness = serializers.FloatField(required=False, min_value=THICKNESS[0], max_value=THICKNESS[1])
+    thickness = NumberField(required=False, min_value=THICKNESS[0], max_value=THICKNESS[1])
     highlight_colour = serializers.CharField(required=False, help_text="`#rrggbb` of the focused person.")
-    highlight_strength = serializers.FloatField(required=False, min_value=0, max_value=1)
+    highlight_strength = NumberField(required=False, min_value=0, max_value=1)
     blur = serializers.ChoiceField(
         BLURS, required=False, help_text="`others`: everybody but the focused person."
     )

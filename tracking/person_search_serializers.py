@@ -11,6 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from environments.fields import NumberField
 from tracking.person_serializers import KnownFieldsSerializer
 from tracking.uploaded_picture import MOST_BYTES
 
@@ -45,7 +46,7 @@ class UploadedPictureField(serializers.FileField):
 class BoxField(serializers.ListField):
     """Four numbers; in forms also as one text with commas."""
 
-    child = serializers.FloatField()
+    child = NumberField()
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_length=4, max_length=4, **options)

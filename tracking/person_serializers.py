@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from environments.fields import NumberField
 from environments.known_fields import KnownFieldsSerializer
 from environments.serializers import MomentField
 from tracking.models import PersonChange, PersonFeedback
@@ -74,7 +75,7 @@ class FeedbackGiveSerializer(KnownFieldsSerializer):
     camera_id = serializers.SlugField(required=False, help_text="... camera shows ...")
     at = serializers.DateTimeField(required=False, help_text="... at this capture time.")
     notes = serializers.CharField(required=False, max_length=2000, allow_blank=True)
-    confidence = serializers.FloatField(required=False, min_value=0, max_value=1)
+    confidence = NumberField(required=False, min_value=0, max_value=1)
     source = serializers.CharField(required=False, max_length=64, help_text="Where it was said.")
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from environments.fields import NumberField
 from tracking.playback import FASTEST, SLOWEST
 
 HIGHLIGHT_KEYS = 20
 
 
 class PlaySerializer(serializers.Serializer):
-    speed = serializers.FloatField(
+    speed = NumberField(
         required=False,
         min_value=SLOWEST,
         max_value=FASTEST,
@@ -22,9 +23,7 @@ class PlaySerializer(serializers.Serializer):
 
 class PlaybackSeekSerializer(serializers.Serializer):
     timestamp = serializers.DateTimeField(required=False, help_text="Capture time.")
-    position = serializers.FloatField(
-        required=False, min_value=0, max_value=1, help_text="Share of what can be played."
-    )
+    position = NumberField(required=False, min_value=0, max_value=1, help_text="Share of what can be played.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from environments.fields import NumberField
 from environments.known_fields import KnownFieldsSerializer
 from tracking.models import ProcessingTask
 
@@ -17,8 +18,8 @@ class TaskStartSerializer(KnownFieldsSerializer):
     pacing = serializers.ChoiceField(ProcessingTask.Pacing.choices, default=ProcessingTask.Pacing.REALTIME)
     detector = serializers.CharField(required=False, max_length=300)
     embedder = serializers.CharField(required=False, max_length=300)
-    fps = serializers.FloatField(required=False, min_value=0.1, max_value=60)
-    score_threshold = serializers.FloatField(required=False, min_value=0, max_value=1)
+    fps = NumberField(required=False, min_value=0.1, max_value=60)
+    score_threshold = NumberField(required=False, min_value=0, max_value=1)
 
 
 class ChoiceSerializer(serializers.Serializer):

@@ -145,6 +145,7 @@ def test_the_controls_over_rest(running, operator, viewer, api_of):
         ("play", {"speed": 0.2}),
         ("play", {"speed": 9}),
         ("play", {"speed": "fast"}),
+        ("play", {"speed": True}),
         ("seek", {}),
         ("seek", {"position": 1.1}),
         ("seek", {"position": 0.5, "timestamp": "2026-05-04T08:00:00Z"}),
