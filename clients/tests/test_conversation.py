@@ -87,6 +87,13 @@ def test_a_delta_gives_the_full_update_again() -> None:
     assert base == kept, "the base is needed again"
 
 
+def test_who_turns_out_to_have_been_here_before_has_been_here_for_longer() -> None:
+    base = payload(30, c01=[{**track(1, 30), "detection_time": at(20), "tracking_duration": 1.0}])
+    now = payload(33, c01=[{**track(1, 33), "detection_time": at(0), "tracking_duration": 3.3}])
+
+    assert applied(base, delta(base, now)) == now
+
+
 def test_without_durations_none_are_made_up() -> None:
     base, now = (payload(i, c01=[{"track_id": 1, "global_id": "a"}]) for i in (0, 3))
 

@@ -24,7 +24,7 @@ def _camera(before: list[dict[str, Any]], camera: Mapping[str, Any], passed_s: f
     changed = {track["track_id"]: track for track in camera["changed"]}
     gone = set(camera["removed"])
     kept = [
-        {**_older(track, passed_s), **changed.get(track["track_id"], {})}
+        _later(track, changed.get(track["track_id"], {}), passed_s)
         for track in before
         if track["track_id"] not in gone
     ]
@@ -32,12 +32,19 @@ def _camera(before: list[dict[str, Any]], camera: Mapping[str, Any], passed_s: f
     return {**rest, "tracks": [*kept, *camera["added"]]}
 
 
-def _older(track: dict[str, Any], passed_s: float) -> dict[str, Any]:
-    # deltas do not tell it: it grows with the time
-    if "tracking_duration" not in track:
-        return track
-    return {**track, "tracking_duration": round(max(0.0, track["tracking_duration"] + passed_s), 3)}
+def _later(track: dict[str, Any], changes: Mapping[str, Any], passed_s: float) -> dict[str, Any]:
+    later = {**track, **changes}
+    # deltas do not tell it: it grows with the time, and with a first detection that turns out to be an earlier one
+    if "tracking_duration" in track:
+        if "detection_time" in changes:
+            passed_s += _moment(track["detection_time"]) - _moment(changes["detection_time"])
+        later["tracking_duration"] = round(max(0.0, track["tracking_duration"] + passed_s), 3)
+    return later
 
 
 def _seconds(payload: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(payload["timestamp_captured_utc"]).timestamp()
+    return _moment(payload["timestamp_captured_utc"])
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
