@@ -17,7 +17,12 @@ import numpy as np
 from workers.batch_work import BatchFrame, BatchWork, KnownBackground, shared_time
 from workers.batches import FrameBatch, Segment
 from workers.detection import ViewContext, build_detector, needs_background
-from workers.detection.background import BackgroundModel, background_sample_times, learn_background
+from workers.detection.background import (
+    LEARNING,
+    BackgroundModel,
+    background_sample_times,
+    learn_background,
+)
 from workers.observations import Observations
 from workers.reid import build_embedder, embed_all
 from workers.sources import Source, SourcePolicy, open_source
@@ -292,14 +297,14 @@ def frames_at(
 
 
 def _background_key(segment: Segment) -> str:
-    """Names the source and the sample times, which is all that the background depends on."""
+    """Names the source, the sample times and the way of learning, which is all that the background depends on."""
     times = background_sample_times(segment.duration_s, segment.times_s[0])
     stamp = ""
     path = Path(segment.uri.removeprefix("file://"))
     if path.exists():
         stat = path.stat()
         stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
-    return hashlib.sha256(f"{segment.uri}|{stamp}|{times}".encode()).hexdigest()
+    return hashlib.sha256(f"{segment.uri}|{stamp}|{times}|{LEARNING}".encode()).hexdigest()
 
 
 def _without_folders(message: str, uri: str) -> str:

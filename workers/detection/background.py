@@ -17,7 +17,7 @@ import numpy as np
 
 from workers.detection.motion_foreground import channel_gains, scaled
 from workers.detection.motion_scale import learn_scale
-from workers.detection.order_statistics import order_statistic
+from workers.detection.passers_by import empty_scene
 from workers.types import EngineError
 
 # One background holds for this long: long enough that people who stop to talk are gone for most of it, short
@@ -29,15 +29,11 @@ SAMPLES = 41
 # frame is bounded whatever the camera delivers.
 MAX_PIXELS = 640 * 400
 
+# Raised when the same samples give another model: backgrounds that were kept by an older version are not used again.
+LEARNING = 2
+
 _MAGIC = b"SOBG1"
 _HEADER = struct.Struct("<5sHHBdd")
-# Share of samples at a pixel taken to show the background when its spread is measured; more would let
-# passers-by in, less would miss a swaying branch.
-_QUIET_SHARE = 0.7
-# the normal distribution's quantile of |x| at `_QUIET_SHARE`, in standard deviations
-_QUIET_SIGMAS = 1.036
-# Rows sorted at a time: bounds the memory taken beside the samples themselves.
-_ROWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +119,7 @@ def background_sample_times(duration_s: float, at_s: float) -> tuple[float, ...]
 
 
 def learn_background(images: Sequence[np.ndarray]) -> BackgroundModel:
-    """The temporal median and robust spread of sample frames of one static camera.
+    """The empty scene in sample frames of one static camera.
 
     Differences of exposure between the samples are removed first (one gain per channel against the sample of
     median brightness), so that a passing cloud does not pass for noise.
@@ -141,35 +137,8 @@ def learn_background(images: Sequence[np.ndarray]) -> BackgroundModel:
         raise EngineError(f"frames of different sizes {sorted(shapes)} cannot share a background")
     samples = np.stack([to_working_size(image) for image in images])
     _level_exposure(samples)
-    n, height, width, _ = samples.shape
-    median = np.empty((height, width, 3), np.uint8)
-    noise = np.empty((height, width), np.uint8)
-    for top in range(0, height, _ROWS_AT_ONCE):
-        rows = slice(top, min(top + _ROWS_AT_ONCE, height))
-        strip = samples[:, rows]
-        median[rows] = order_statistic(strip, n // 2)
-        noise[rows] = _noise(strip, median[rows])
-    return BackgroundModel(median, noise, learn_scale(samples, median, noise))
-
-
-def _noise(samples: np.ndarray, median: np.ndarray) -> np.ndarray:
-    """(h, w) uint8 standard deviation of the background seen in (n, h, w, 3) uint8 samples, people left out.
-
-    Taken both from the distance to the median and from the change between neighbouring samples, and the lower
-    one counts: passers-by upset the second, who stands for long upsets the first, and only what truly
-    flickers, such as leaves, is restless in both.
-    """
-    from_median = _quiet(cv2.absdiff(samples, np.broadcast_to(median, samples.shape).copy()))
-    if len(samples) < 3:
-        return np.minimum(np.rint(from_median), 255).astype(np.uint8)
-    between = _quiet(cv2.absdiff(samples[1:], samples[:-1])) / np.sqrt(2)
-    return np.minimum(np.rint(np.minimum(from_median, between)), 255).astype(np.uint8)
-
-
-def _quiet(difference: np.ndarray) -> np.ndarray:
-    """(h, w) float, standard deviation of the smaller part of (n, h, w, 3) uint8 absolute differences."""
-    kept = min(len(difference) - 1, int(_QUIET_SHARE * len(difference)))
-    return order_statistic(difference, kept).max(axis=2) / _QUIET_SIGMAS
+    image, noise = empty_scene(samples)
+    return BackgroundModel(image, noise, learn_scale(samples, image, noise))
 
 
 def to_working_size(image: np.ndarray) -> np.ndarray:

@@ -35,8 +35,8 @@ class SearchSettings:
         max_persons: the search stops here, which bounds the time for an image full of movement.
     """
 
-    neutral: float = 0.3
-    min_gain: float = 0.12
+    neutral: float = 0.26
+    min_gain: float = 0.13
     rim_weight: float = 0.6
     max_persons: int = 60
 
@@ -147,7 +147,8 @@ class Search:
             margin = (x2 - x1) // 2
             around = left[max(y1 - margin, 0) : y2 + margin, max(x1 - margin, 0) : x2 + margin]
             unexplained = float(np.maximum(around, self._neutral).sum() - self._neutral * around.size) / 255
-            if unexplained < self._settings.min_gain * self._bodies.part_area[person]:
+            # half of what a second person has to explain: one in the middle of two covers half of the other
+            if unexplained < 0.5 * self._settings.min_gain * self._bodies.part_area[person]:
                 continue
             others = [k for k in chosen if k != person]
             better = self._alternative(likelihood, person, others, pool)
@@ -179,8 +180,8 @@ class Search:
         flat = integral.reshape(-1)
         value = self._values(flat, pool)
         cost = self._settings.min_gain * bodies.part_area[pool]
-        # what is there stays unless the alternative is better by half of a person's cost
-        best, best_worth = [person], float((value - 0.5 * cost)[pool == person][0])
+        # what is there stays unless the alternative is better by a quarter of a person's cost
+        best, best_worth = [person], float((value - 0.75 * cost)[pool == person][0])
         for side in (across < -0.25, across > 0.25, along < -0.12, along > 0.12):
             candidates = np.flatnonzero(side)
             if not len(candidates):

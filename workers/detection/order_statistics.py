@@ -1,8 +1,8 @@
-"""One value of every pixel's sorted samples, for all pixels at once.
+"""Every pixel's samples in order, for all pixels at once.
 
 A sorting network compares whole images instead of single values: no branches, and the processor takes dozens of pixels
 per instruction. The network is Batcher's odd-even merge sort (K. E. Batcher, Sorting networks and their applications,
-1968), of which only what the wanted place needs is done.
+1968).
 """
 
 from __future__ import annotations
@@ -15,53 +15,34 @@ import numpy as np
 _BYTES_AT_ONCE = 2**19
 
 
-def order_statistic(samples: np.ndarray, place: int) -> np.ndarray:
-    """What stands at `place` (from 0) when the samples of each pixel are sorted: `np.sort(samples, axis=0)[place]`.
+def sort_samples(samples: np.ndarray) -> np.ndarray:
+    """The samples of each pixel in ascending order: `np.sort(samples, axis=0)`.
 
     Args:
         samples: (n, ...) of any ordered dtype; left as it is.
 
     Returns:
-        (...) of the same dtype.
-
-    Raises:
-        IndexError: there is no such place.
+        (n, ...) of the same dtype.
     """
     n = len(samples)
-    if not 0 <= place < n:
-        raise IndexError(f"place {place} of {n} samples")
-    flat = np.ascontiguousarray(samples).reshape(n, -1)
-    found = np.empty(flat.shape[1], flat.dtype)
+    flat = samples.reshape(n, -1)
+    ordered = np.empty(flat.shape, flat.dtype)
     width = max(1, _BYTES_AT_ONCE // (n * flat.itemsize))
-    for begin in range(0, len(found), width):
-        found[begin : begin + width] = _selected(flat[:, begin : begin + width].copy(), place)
-    return found.reshape(samples.shape[1:])
-
-
-def _selected(values: np.ndarray, place: int) -> np.ndarray:
-    """The same for (n, m) values, which are used up."""
-    rows = list(values)
-    spare = np.empty_like(rows[0])
-    for low, high in _network(len(rows), place):
-        np.minimum(rows[low], rows[high], out=spare)
-        np.maximum(rows[low], rows[high], out=rows[high])
-        rows[low], spare = spare, rows[low]
-    return rows[place]
+    for begin in range(0, flat.shape[1], width):
+        rows = list(flat[:, begin : begin + width].copy())
+        spare = np.empty_like(rows[0])
+        for low, high in _odd_even_merge_sort(n):
+            np.minimum(rows[low], rows[high], out=spare)
+            np.maximum(rows[low], rows[high], out=rows[high])
+            rows[low], spare = spare, rows[low]
+        for place, row in enumerate(rows):
+            ordered[place, begin : begin + width] = row
+    return ordered.reshape(samples.shape)
 
 
 @lru_cache(maxsize=64)
-def _network(n: int, place: int) -> tuple[tuple[int, int], ...]:
-    """Pairs (low, high) to be put in order, one after another, until the right value stands at `place`."""
-    needed, pairs = {place}, []
-    for low, high in reversed(_odd_even_merge_sort(n)):
-        if low in needed or high in needed:
-            needed |= {low, high}
-            pairs.append((low, high))
-    return tuple(reversed(pairs))
-
-
-def _odd_even_merge_sort(n: int) -> list[tuple[int, int]]:
-    """All pairs of the network that sorts n values."""
+def _odd_even_merge_sort(n: int) -> tuple[tuple[int, int], ...]:
+    """Pairs (low, high) to be put in order, one after another: all pairs of the network that sorts n values."""
     pairs = []
     merged = 1
     while merged < n:
@@ -73,4 +54,4 @@ def _odd_even_merge_sort(n: int) -> list[tuple[int, int]]:
                         pairs.append((i, i + step))
             step //= 2
         merged *= 2
-    return pairs
+    return tuple(pairs)

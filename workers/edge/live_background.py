@@ -18,7 +18,7 @@ FIRST_LOOK_S = 4.0
 SAMPLE_EVERY_S = 2.0
 LEARN_EVERY_S, LEARN_AT_LEAST_EVERY_S = 20.0, 60.0
 SAMPLES = 31
-# learning takes a third of a second of one core, which those who follow people need more
+# learning takes half a second of one core, which those who follow people need more
 NICENESS = 15
 
 

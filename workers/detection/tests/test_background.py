@@ -10,6 +10,7 @@ from workers.detection.background import (
     background_sample_times,
     learn_background,
 )
+from workers.detection.motion_foreground import Foreground
 from workers.types import EngineError
 
 
@@ -90,6 +91,38 @@ def test_a_busy_path_does_not_grow_insensitive():
     for image in images[::5]:
         image[40:100, 50:75] = 10
     assert learn_background(images).noise[60, 60] < 25
+
+
+def test_where_many_people_pass_the_next_one_still_stands_out():
+    rng = np.random.default_rng(4)
+    empty = street()
+    images = [noisy(empty, i) for i in range(41)]
+    for image in images:
+        if rng.random() < 0.45:
+            image[40:100, 50:75] = noisy(np.full((60, 25, 3), rng.integers(0, 256, 3)), rng.integers(1 << 30))
+    model = learn_background(images)
+    path = np.s_[42:98, 52:73]
+    assert np.abs(model.image[path].astype(int) - empty[path]).mean() < 2
+    assert np.median(model.noise[path]) <= 2 * np.median(model.noise)
+
+
+def test_leaves_in_the_wind_are_not_taken_for_people():
+    rng = np.random.default_rng(5)
+    leaves = rng.normal(110, 45, (60, 60))
+    images = [noisy(street(), i) for i in range(41)]
+    for image in images:
+        x, y = rng.integers(0, 9, 2)
+        image[30:80, 50:100] = np.clip(leaves[y : y + 50, x : x + 50], 0, 255)[..., None]
+    model = learn_background(images[:-1])
+    likelihood = Foreground(model.image, model.noise).likelihood(images[-1])
+    assert likelihood[30:80, 50:100].mean() / 255 < 0.02
+
+
+def test_who_stands_there_nearly_all_the_time_is_taken_for_scenery():
+    images = [noisy(street(), i) for i in range(41)]
+    for image in images[3:]:
+        image[40:100, 50:75] = 10
+    assert learn_background(images).image[60, 60].tolist() == [10, 10, 10]
 
 
 def test_the_same_samples_give_the_same_model():

@@ -246,7 +246,7 @@ def test_without_calibration_or_passers_by_proportions_must_do(background: Backg
     ("kind", "setting"),
     [
         (SearchSettings, {"neutral": 1.0}),
-        (SearchSettings, {"min_gain": 0.7}),
+        (SearchSettings, {"min_gain": 0.8}),
         (SearchSettings, {"rim_weight": -1.0}),
         (SearchSettings, {"max_persons": 0}),
         (MotionSettings, {"min_height_px": 2.0}),
