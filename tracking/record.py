@@ -203,7 +203,7 @@ def _upsert_persons(
     cursor.executemany(
         "INSERT INTO tracking_person (id, environment_id, first_seen_at, last_seen_at) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (id) DO NOTHING",
-        [(person, task.environment_id, *span) for person, span in sorted(_late(rows, who).items())],
+        [(person, task.environment_id, *span) for person, span in sorted(_spans(rows, who).items())],
     )
 
 
@@ -243,10 +243,11 @@ def _seen(rows: TrackRows, who: Identities) -> Iterable[tuple[UUID, datetime, da
         yield from ((person, utc(min(found)), utc(max(found))) for person, found in times.items())
 
 
-def _late(rows: TrackRows, who: Identities) -> dict[UUID, tuple[datetime, datetime]]:
-    """When those were there of whom paths and boxes come late; who they are may be nobody by now."""
+def _spans(rows: TrackRows, who: Identities) -> dict[UUID, tuple[datetime, datetime]]:
+    """When everybody whom any row is about was there by these rows; the engine may know nothing of some any more."""
     moments = [(number, time_s) for number, _, times_s, _ in rows.trajectories for time_s in times_s]
-    moments += [(row[5], row[2]) for row in rows.bridged]
+    moments += [(row[5], row[2]) for row in (*rows.detections, *rows.bridged)]
+    moments += [(row[2], row[1]) for row in rows.positions]
     times: dict[UUID, list[float]] = {}
     for number, time_s in moments:
         times.setdefault(who.person(number, time_s), []).append(time_s)

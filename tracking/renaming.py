@@ -4,8 +4,8 @@
 database, those of the batch itself before they are written. A rename is the engine's own word, so it changes the
 rows' *origin*; who they belong to then follows from the aliases of the new origin (`tracking.identity`).
 
-Where two tracks of one person overlap (by at most half a second), the later one's boxes and positions count, which
-are the renamed ones.
+Where two tracks of one person overlap (by seconds at most), the later one's boxes and positions count, which are the
+renamed ones.
 """
 
 from __future__ import annotations

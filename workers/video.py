@@ -16,7 +16,7 @@ from workers.batches import FrameBatch, Segment
 from workers.choices import choose_models
 from workers.perceive import Perceiver
 from workers.sources import SourcePolicy, open_source
-from workers.tracking.batch import BatchTracks, rename_rows
+from workers.tracking.batch import BatchTracks
 from workers.tracking.tracker import CameraView, MultiCameraTracker
 from workers.types import EngineError
 
@@ -93,17 +93,15 @@ def track_video(
         problems += observed.problems
         frames += len(observed.instants)
         tracks = tracker.process([observed], instants, times)
-        rows.detections += tracks.detections + tracks.bridged
         # nothing is written yet: decisions that were revised hold from the beginning
-        for since, old, new, cameras in tracks.renamed:
-            rename_rows(rows, since, old, new, cameras, on_map=False)
+        rows.follow(tracks, on_map=False)
         on_progress(instants[-1] + 1, total)
     perceiver.close()
     if frames < info.frame_count:
         left_out = f"{info.frame_count - frames} of {info.frame_count} frames were left out"
         left_out += ": unreadable, or too close to another in time"
         problems.append({"frame": None, "time_s": 0.0, "message": left_out})
-    boxes = once_per_frame(rows.detections)
+    boxes = once_per_frame(rows.detections + rows.bridged)
     _write(out, boxes)
     return VideoReport(
         frames=frames,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from django.db import connection
-from django.db.utils import IntegrityError
 from psycopg.errors import UniqueViolation
 
 from tracking.models import Appearance, Detection, Person, Position, Trajectory
@@ -155,8 +154,13 @@ def test_a_detection_is_written_once(task):
         record_tracks(task=task, rows=Rows(detections=[detection(), detection()], persons=[seen()]))
 
 
-@pytest.mark.django_db(transaction=True)
-def test_rows_of_nobody_are_refused(task):
-    """A detection whose person is not written would be found by no query."""
-    with pytest.raises(IntegrityError, match="foreign key"):
-        record_tracks(task=task, rows=Rows(detections=[detection()]))
+@pytest.mark.parametrize("kind", ["detections", "bridged", "positions"])
+def test_of_whom_the_engine_says_nothing_the_rows_tell(task, kind):
+    """Every row is somebody's, or the task would fail for one that was forgotten."""
+    row = (3, AT + 0.312345, 1, 1.0, 2.0, 0.5, -0.5, 0.125) if kind == "positions" else detection(3)
+    record_tracks(task=task, rows=Rows(**{kind: [row]}))
+    person = Person.objects.get()
+    assert person.pk == person_id(task, 1)
+    assert [(t - START).total_seconds() for t in (person.first_seen_at, person.last_seen_at)] == [
+        0.312345
+    ] * 2

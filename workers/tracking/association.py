@@ -14,7 +14,7 @@ from workers.compiled import compiled
 from workers.tracking.assignment import Candidates, assign, own_gains
 from workers.tracking.cameras import Sights
 from workers.tracking.likelihood import BoxModel
-from workers.tracking.pairs import Pairs
+from workers.tracking.pairs import Pairs, pair_of
 from workers.tracking.saying import Crowd, Rated, Sum, Told, clear, make_room, rate_view, tell_box, tell_view
 from workers.tracking.views import Boxes
 
@@ -29,7 +29,7 @@ MOST_NATS = 50.0
 @compiled
 def search(
     boxes: Boxes, sights: Sights, crowd: Crowd, pairs: Pairs, places: np.ndarray, dependence: float, sweeps: int,
-    model: BoxModel,
+    exchange_nats: float, model: BoxModel,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Assign the M boxes of all views within every hypothesis, from R starts each.
 
@@ -38,6 +38,7 @@ def search(
         places: (R, T, 3) where people are to be looked for first, relative to the prediction; the first start takes
             the prediction itself.
         dependence: see `likelihood.tell`.
+        sweeps, exchange_nats: see `TrackerSettings`.
 
     Returns:
         (H, R, M) the person (row among T) of every box, or -1; (H, R) joint log-likelihoods against nobody at all.
@@ -68,6 +69,10 @@ def search(
                         mine[r, found[r, box] - begin, v] = box
             _score(sights, crowd, pairs, told, total, dependence, model, begin, room, mine, r, nats)
         _recombine(found, nats, begin, assigned[h], scores[h])
+        _exchange(
+            boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, room, exchange_nats, assigned[h],
+            scores[h],
+        )  # fmt: skip
     return assigned, scores
 
 
@@ -227,7 +232,6 @@ def _score(sights, crowd, pairs, told, total, dependence, model, begin, room, mi
         mine: (R, n, V) the people's boxes, or -1; result: (R, n).
     """
     _, n, V = mine.shape
-    clear(told, total, begin, begin + n)
     for k in range(n):
         i, before = begin + k, -1
         for o in range(r):
@@ -240,18 +244,104 @@ def _score(sights, crowd, pairs, told, total, dependence, model, begin, room, mi
         if before >= 0:
             result[r, k] = result[before, k]
             continue
-        nats, hit = 0.0, False
+        result[r, k] = _score_one(sights, crowd, pairs, told, total, dependence, model, room, i, mine[r, k])
+
+
+@compiled
+def _score_one(sights, crowd, pairs, told, total, dependence, model, room, i, mine) -> float:
+    """The log-likelihood of what all views show of person `i` with these (V,) boxes, or -1."""
+    clear(told, total, i, i + 1)
+    nats, hit = 0.0, False
+    for v in range(len(mine)):
+        if sights.inside[v, i]:
+            nats += np.log(max(1 - sights.rate[v, i], LEAST_OVERLOOKED))
+        if mine[v] >= 0:
+            nats += tell_box(sights, crowd, pairs, told, total, v, i, mine[v], dependence, model, room)
+            hit = True
+    exists = crowd.exists[i]
+    seen = exists * np.exp(min(max(nats, -MOST_NATS), MOST_NATS))
+    return np.log(seen + (1 - exists) * (not hit))
+
+
+@compiled
+def _exchange(
+    boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, room, hopeless, assigned, scores
+) -> None:  # fmt: skip
+    """Put among the alternatives those in which two who compete for boxes have exchanged all of theirs.
+
+    Whether two people who met passed each other or turned back shows only later; both must be among the explanations
+    until then. No start elsewhere leads from one to the other: every box, taken alone, is against it.
+
+    Args:
+        hopeless: what is this much less likely (nats) is left.
+        assigned: (R, M) and scores: (R,), the best first, changed in place.
+    """
+    V, T = sights.inside.shape
+    n = end - begin
+    mine, owner = np.full((n, V), -1), np.full(len(boxes.doubts), -1)
+    for v in range(V):
+        for box in range(boxes.starts[v], boxes.starts[v + 1]):
+            if assigned[0, box] >= 0:
+                owner[box] = assigned[0, box] - begin
+                mine[owner[box], v] = box
+    best, most = assigned[0].copy(), scores[0]
+    # how likely everybody is as they are, once it is asked for
+    met, usual = np.full(n, -1), np.full(n, np.nan)
+    for a in range(n):
         for v in range(V):
-            if sights.inside[v, i]:
-                nats += np.log(max(1 - sights.rate[v, i], LEAST_OVERLOOKED))
-            if mine[r, k, v] >= 0:
-                nats += tell_box(
-                    sights, crowd, pairs, told, total, v, i, mine[r, k, v], dependence, model, room
-                )
-                hit = True
-        exists = crowd.exists[i]
-        seen = exists * np.exp(min(max(nats, -MOST_NATS), MOST_NATS))
-        result[r, k] = np.log(seen + (1 - exists) * (not hit))
+            if mine[a, v] < 0:
+                continue
+            for k in range(pairs.starts[v * T + begin + a], pairs.starts[v * T + begin + a + 1]):
+                b = owner[pairs.boxes[k]]
+                if b <= a or met[b] == a:
+                    continue
+                met[b] = a
+                score = most
+                for i, o in ((a, b), (b, a)):
+                    if np.isnan(usual[i]):
+                        usual[i] = _score_one(
+                            sights, crowd, pairs, told, total, dependence, model, room, begin + i, mine[i]
+                        )
+                    taken = _within_reach(pairs, T, begin + i, mine[o])
+                    score += _score_one(
+                        sights, crowd, pairs, told, total, dependence, model, room, begin + i, taken
+                    )
+                    score -= usual[i]
+                    if score < most - hopeless:
+                        break
+                if score < most - hopeless or score <= scores[-1]:
+                    continue
+                other = best.copy()
+                for i, o in ((a, b), (b, a)):
+                    for w in range(V):
+                        if mine[o, w] >= 0:
+                            near = pair_of(pairs, w * T + begin + i, mine[o, w]) >= 0
+                            other[mine[o, w]] = begin + i if near else -1
+                _insert(other, score, assigned, scores)
+
+
+@compiled
+def _insert(other, score, assigned, scores) -> None:
+    """Put an assignment of (M,) boxes in its place among (R, M), the best first, unless it is there already."""
+    place = len(scores) - 1
+    while place > 0 and scores[place - 1] < score:
+        place -= 1
+    for r in range(len(scores)):
+        if abs(scores[r] - score) < 1e-6 and (assigned[r] == other).all():
+            return
+    for r in range(len(scores) - 1, place, -1):
+        scores[r], assigned[r] = scores[r - 1], assigned[r - 1]
+    scores[place], assigned[place] = score, other
+
+
+@compiled
+def _within_reach(pairs, T, i, wanted) -> np.ndarray:
+    """Of (V,) boxes, one of each view, those that may be person `i`'s; -1 for the others."""
+    result = np.full(len(wanted), -1)
+    for v in range(len(wanted)):
+        if wanted[v] >= 0 and pair_of(pairs, v * T + i, wanted[v]) >= 0:
+            result[v] = wanted[v]
+    return result
 
 
 @compiled

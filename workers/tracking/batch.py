@@ -22,9 +22,9 @@ class BatchTracks:
         persons: those seen in this batch.
         looks: those whose appearance is to be written: seen in this batch, or in earlier ones that did not tell.
         renamed: (since, from_person, to_person, cameras): decisions that were revised, to be applied in this order to
-            rows that are written already: from that instant on, detections of these cameras that were recorded as
-            one person are another's; positions and trajectories as well where the cameras are calibrated. Rows of
-            this batch may still carry the earlier person.
+            rows of earlier batches: from that instant on, detections of these cameras that were recorded as one person
+            are another's; positions and trajectories as well where the cameras are calibrated. Detections and places
+            of this batch are renamed already, its trajectories as far as they begin from then on.
     """
 
     detections: list[tuple] = field(default_factory=list)
@@ -35,6 +35,14 @@ class BatchTracks:
     persons: list[Person] = field(default_factory=list)
     looks: list[Person] = field(default_factory=list)
     renamed: list[tuple] = field(default_factory=list)
+
+    def follow(self, batch: BatchTracks, *, on_map: bool) -> None:
+        """Append the next batch's detections and positions, after what it has revised about those before it."""
+        for since, old, new, cameras in batch.renamed:
+            rename_rows(self, since, old, new, cameras, on_map)
+        self.detections += batch.detections
+        self.bridged += batch.bridged
+        self.positions += batch.positions
 
 
 def rename_rows(

@@ -15,6 +15,7 @@ from workers.tracking.likelihood import sureness
 from workers.tracking.scene import Scene
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tracks import Tracks
+from workers.tracking.views import merged
 
 # nobody is so well hidden that not being found says nothing at all
 LEAST_RATE = 0.1
@@ -60,14 +61,14 @@ def weigh(
     # frames in quick succession are one opinion
     share = float(1 - np.exp(-dt / settings.evidence_memory_s))
     _weigh(
-        sights, told, scene.scores, scene.cameras, people.confirmed, people.evidence, people.findable, people.blind,
-        people.seen_s, time_s, dt, share, EvidenceModel.of(settings),
+        scene.boxes, sights, told, scene.scores, scene.cameras, people.confirmed, people.evidence, people.findable,
+        people.blind, people.seen_s, time_s, dt, share, EvidenceModel.of(settings),
     )  # fmt: skip
 
 
 @compiled_lean
 def _weigh(
-    sights, told, scores, cameras, confirmed, evidence, findable, blind, seen_s, time_s, dt, share, model
+    boxes, sights, told, scores, cameras, confirmed, evidence, findable, blind, seen_s, time_s, dt, share, model
 ) -> None:  # fmt: skip
     """Change (T,) evidence, findable, seen_s and (T, C) blind of people; see `weigh`.
 
@@ -83,6 +84,7 @@ def _weigh(
                 own = min(max(told.gains[v, i] / model.own_nats, 0.0), 1.0)
                 change -= np.log(model.chance) * own * sureness(scores[box], confirmed[i])
             elif sights.inside[v, i]:
+                rate *= 1 - merged(boxes, v, sights.boxes_px[v, i])
                 finds = max(rate, LEAST_RATE)
                 change += np.log((1 - finds) / (1 - model.chance * finds))
             if sights.inside[v, i]:
@@ -192,7 +194,7 @@ def with_merged(
     i, j = sorted((i, j), key=lambda k: (not tracks.confirmed[k], tracks.number[k]))
     others = tracks.take(np.delete(np.arange(len(tracks)), j))
     weight = best.log_weight + float(np.log(1 - probability(tracks.evidence[j])))
-    merged = Hypothesis(others, best.history, best.close_pairs, weight)
+    merged = Hypothesis(others, best.history, best.close_pairs, weight, best.closest)
     return [*hypotheses, merged], {0, len(hypotheses)}
 
 

@@ -21,6 +21,7 @@ from workers.tracking.cameras import CameraBank, Sights
 from workers.tracking.habits import WHOLE, Lessons, learn
 from workers.tracking.hypotheses import Hypothesis
 from workers.tracking.likelihood import BoxModel
+from workers.tracking.meetings import meet
 from workers.tracking.pairs import Pairs, own_similarities, pair_up, take_people
 from workers.tracking.scene import Scene
 from workers.tracking.settings import TrackerSettings
@@ -94,6 +95,7 @@ class GroundTracker:
         before, shown = existence.with_merged(self.hypotheses, self.settings)
         people = Tracks.joined([h.tracks for h in before])
         starts = np.cumsum([0, *(len(h.tracks) for h in before)])
+        were = people.mean[:, :2]
         people.mean, people.covariance = self.motion.predict(people.mean, people.covariance, dt)
         sights = self.bank.sights(scene.cameras, people.mean[:, SEEN], starts)
         sights = existence.less_by_blindness(sights, people, scene, dt, self.settings)
@@ -103,8 +105,9 @@ class GroundTracker:
         pairs = pair_up(scene.boxes, sights, crowd, model)
         pairs = scene.with_looks(pairs, people, self.scale, settings)
         assigned, scores = search(
-            scene.boxes, sights, crowd, pairs, places, scene.dependence, settings.sweeps, model
-        )
+            scene.boxes, sights, crowd, pairs, places, scene.dependence, settings.sweeps, settings.exchange_nats,
+            model,
+        )  # fmt: skip
         weights = np.array([h.log_weight for h in before])
         chosen = several.likeliest(
             assigned, weights[:, None] + scores, settings.hypotheses, settings.hypothesis_nats
@@ -120,7 +123,7 @@ class GroundTracker:
             ]
         )
         pairs = take_people(pairs, len(people), rows)
-        people, sights = people.take(rows), sights.take(rows)
+        people, sights, were = people.take(rows), sights.take(rows), were[rows]
         crowd = self._crowd(people, begins)
         told = explain(scene.boxes, sights, crowd, pairs, whose, scene.dependence, model)
         self._learn(people, sights, crowd, told, scene, pairs, begins[1])
@@ -145,6 +148,9 @@ class GroundTracker:
             gains = np.zeros((len(scene.views), len(tracks)))
             gains[:, : len(mine)] = told.gains[:, begins[c] : begins[c + 1]]
             close = existence.close_pairs(tracks, parents[c].close_pairs, gains, dt, settings)
+            closest, cost = meet(
+                people.number[known], were[known], people.mean[known, :2], parents[c].closest, settings
+            )
             history = parents[c].history.of(parents[c].history.steps)
             history.append(
                 Step(
@@ -153,8 +159,8 @@ class GroundTracker:
                     np.concatenate([spread[mine], tracks.covariance[len(mine):]]),
                 )
             )  # fmt: skip
-            weight = weights[h] + scores[h, r] + (born.evidence - settings.birth_nats).sum()
-            following.append(Hypothesis(tracks, history, close, float(weight)))
+            weight = weights[h] + scores[h, r] + (born.evidence - settings.birth_nats).sum() - cost
+            following.append(Hypothesis(tracks, history, close, float(weight), closest))
             numbers_of.append(numbers)
         kept = several.best_distinct(following, [h in shown for h, _ in chosen], settings.stay_nats)
         self.hypotheses = [following[k] for k in kept]

@@ -23,12 +23,14 @@ class Hypothesis:
         tracks: who is there; history: the filter's past.
         close_pairs: how long two tracks have been too close to be two people, by their numbers (s).
         log_weight: log-likelihood against the best hypothesis (nats).
+        closest: how near two tracks have come to each other in a meeting that goes on, by their numbers (m).
     """
 
     tracks: Tracks
     history: History
     close_pairs: dict[tuple[int, int], float] = field(default_factory=dict)
     log_weight: float = 0.0
+    closest: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def is_same(self, other: Hypothesis) -> bool:
         """Whether the two tell the same of now."""
@@ -117,6 +119,7 @@ def to_state(hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
                 "history": [steps[id(step)][0] for step in h.history.steps],
                 "close_pairs": [[*pair, seconds] for pair, seconds in h.close_pairs.items()],
                 "log_weight": h.log_weight,
+                "closest": [[*pair, gap] for pair, gap in h.closest.items()],
             }
             for h in hypotheses
         ],
@@ -134,6 +137,7 @@ def from_state(state: dict[str, Any], empty: History) -> list[Hypothesis]:
             empty.of(steps[i] for i in h["history"]),
             {(a, b): seconds for a, b, seconds in h["close_pairs"]},
             h["log_weight"],
+            {(a, b): gap for a, b, gap in h["closest"]},
         )
         for h in state["hypotheses"]
     ]

@@ -128,7 +128,7 @@ class PersonBook:
 
     def forget(self, time_s: float) -> None:
         """Drop persons who have been away too long to be recognised."""
-        here = {visit.person for visit in self._all()}
+        here = self._needed()
         away = sorted((p.last_s, n) for n, p in self.persons.items() if n not in here)
         excess = len(away) - MOST_PEOPLE
         for i, (last_s, number) in enumerate(away):
@@ -148,6 +148,10 @@ class PersonBook:
 
     def _all(self) -> list[Visit]:
         return [*self.waiting, *self.visits.values()]
+
+    def _needed(self) -> set[int]:
+        """Whose visits go on, or may come back."""
+        return {visit.person for visit in (*self._all(), *self.aside)}
 
     # -- decisions -------------------------------------------------------------------------------------------
 
@@ -216,12 +220,12 @@ class PersonBook:
             number = int(absent.numbers[chosen[i]]) if i in chosen else None
             if number == visit.person or (number is None and visit.new):
                 continue
-            old, visit.new = visit.person, number is None
+            old, new = visit.person, number is None
             if number is None:
                 number = self._somebody_new(
                     visit.since_s, plane, visit.place_m, visit.camera, len(visit.look)
                 )
-            visit.person = number
+            visit.is_of(number, new=new)
             changes.append(Renamed(visit.track, plane, visit.since_instant, old, number))
         for change in changes:
             self._drop_empty(change.old)
@@ -326,7 +330,7 @@ class PersonBook:
 
     def _drop_empty(self, number: int) -> None:
         """Nobody is left under this number."""
-        if self.persons[number].last_s == -np.inf and not any(v.person == number for v in self._all()):
+        if self.persons[number].last_s == -np.inf and number not in self._needed():
             del self.persons[number]
 
     def _archive(self, visit: Visit) -> None:

@@ -22,8 +22,9 @@ SLACK_M, PACE, STRAY = 0.7, 1.0, 0.5
 AREA_M2 = 400.0
 # people do not stand still while unseen, but nobody is faster than people are: on top of `fastest` (m)
 REACH_M = 2.0
-# a track may begin this long before the one it continues has ended (s)
-OVERLAP_S = 0.5
+# a track may begin this long before the one it continues has ended (s): what is left of a track that lost its person
+# goes on with boxes of others for a while
+OVERLAP_S = 3.0
 # who left a minute ago comes back half as probably as who left just now (s)
 RETURN_S = 60.0
 # who was seen in so few crops may be nobody (weight)
@@ -83,11 +84,12 @@ class Recognition:
         """(v, n) nats for each of v visits' being each absent person's, against its being somebody new's."""
         if not len(absent) or not visits:
             return np.zeros((len(visits), len(absent)))
-        away = np.maximum(np.array([[visit.since_s] for visit in visits]) - absent.last_s, 0.0)
+        since = np.array([[visit.since_s] for visit in visits]) - absent.last_s
+        away = np.maximum(since, 0.0)
         recent = np.minimum(absent.weights / SURE_WEIGHT, 1.0).clip(0.05) / (1 + away / RETURN_S)
         chance = np.log(recent / (recent.sum(1, keepdims=True) + NEW_PEOPLE)) + BACK
         ways = self.topology.log_ratio(absent.cameras, [visit.camera for visit in visits], away)
-        places = self._places(visits, absent, away)
+        places = self._places(visits, absent, since)
         # where a track goes over from one to another, being near the one it left says nothing
         left = absent.numbers == np.array([[visit.left] for visit in visits])
         places = np.where(left, np.minimum(places, 0.0), places)
@@ -105,16 +107,20 @@ class Recognition:
         alike = self.scale.similarities(unit_rows(look[None]), absent.looks)[0]
         return self.scale.log_ratio(alike, np.minimum(absent.weights, weight))
 
-    def _places(self, visits: Sequence[Visit], absent: Absent, away: np.ndarray) -> np.ndarray:
-        """(v, n) what the places say, -inf where nobody can have come from in that time."""
+    def _places(self, visits: Sequence[Visit], absent: Absent, since: np.ndarray) -> np.ndarray:
+        """(v, n) what the places say, -inf where nobody can have come from in that time.
+
+        Args:
+            since: (v, n) seconds from the last sight of each absent person to the first of the visit; below 0 where the
+                two overlap.
+        """
         here = np.stack([absent.planes == visit.plane for visit in visits])
         gap = absent.places_m - np.array([[visit.place_m] for visit in visits])
-        distance = np.hypot(gap[..., 0], gap[..., 1])
-        variance = SLACK_M**2 + (PACE * away) ** 2
+        distance, between = np.hypot(gap[..., 0], gap[..., 1]), np.abs(since)
+        variance = SLACK_M**2 + (PACE * between) ** 2
         density = np.exp(-0.5 * distance**2 / variance) / (2 * np.pi * variance)
         near = np.log((1 - STRAY) * density * AREA_M2 + STRAY)
-        latest = np.array([[visit.since_s + OVERLAP_S] for visit in visits])
-        possible = (distance <= REACH_M + self.settings.fastest * away) & (absent.last_s <= latest)
+        possible = (distance <= REACH_M + self.settings.fastest * between) & (since >= -OVERLAP_S)
         return np.where(here, np.where(possible, near, -np.inf), 0.0)
 
     def settled(self, visit: Visit, look: np.ndarray, known: Person | None) -> None:

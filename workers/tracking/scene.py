@@ -16,6 +16,8 @@ from workers.tracking.views import Boxes, Seen, View, views_of
 
 # shortest time between instants for which errors are told apart (s)
 LEAST_DT = 0.05
+# errors that lie more instants apart are not alike any more
+MOST_LAGS = 30
 # so many people and boxes are compared all with all: quicker than pair by pair
 ALL_AT_ONCE = 50_000
 
@@ -52,7 +54,7 @@ class Scene:
             scores=np.concatenate([np.empty(0), *(view.scores for view in views)]),
             quality=np.concatenate([np.empty(0), *(view.quality for view in views)]),
             embeddings=np.concatenate([empty, *(view.embeddings for view in views if len(view))]),
-            dependence=1 + settings.noise_memory_s / max(dt, LEAST_DT) if dt > 0 else 1.0,
+            dependence=dependence(dt, settings.noise_memory_s),
         )
 
     def knows_looks_of(self, people: Tracks) -> bool:
@@ -94,3 +96,15 @@ class Scene:
             settings.appearance_weight * np.sqrt(quality[:, None] * quality) * ratio
         )
         return result
+
+
+def dependence(dt: float, memory_s: float) -> float:
+    """How many times the variance of errors is to be taken when the ones `dt` seconds before were much the same.
+
+    Boxes glide along with people: their errors are smooth in time, alike by exp(-(t / memory_s)^2). The variance of
+    their mean is that of independent ones times the sum of these over all instants (Bayley and Hammersley, 1946).
+    """
+    if dt <= 0:
+        return 1.0
+    lags = max(dt, LEAST_DT) * np.arange(1, MOST_LAGS + 1)
+    return float(1 + 2 * np.exp(-((lags / memory_s) ** 2)).sum())

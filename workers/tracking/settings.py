@@ -11,7 +11,7 @@ class TrackerSettings:
     # -- people
     # spread of each component of a walking velocity (m/s), and how long people keep one (s)
     speed: float = 0.94
-    turn_s: float = 7.0
+    turn_s: float = 8.0
     # adults with shoes and gait (m)
     height_m: float = 1.70
     height_sigma_m: float = 0.10
@@ -22,8 +22,9 @@ class TrackerSettings:
     noise_px: float = 1.5
     # so many boxes those deviations are worth, before a camera's own boxes tell better
     noise_prior: float = 100.0
-    # a detector errs the same way for about this long (s): frames in quick succession tell less than they seem to
-    noise_memory_s: float = 0.24
+    # a detector errs the same way for about this long (s): frames in quick succession tell
+    # less than they seem to
+    noise_memory_s: float = 0.16
     # this share of boxes is off by this many times more
     slipped: float = 0.02
     slipped_scale: float = 3.3
@@ -47,10 +48,16 @@ class TrackerSettings:
     hypotheses: int = 5
     starts: int = 8
     hypothesis_nats: float = 12.0
+    # two who met may have exchanged all boxes, if that is at most this much less likely at first (nats)
+    exchange_nats: float = 25.0
     # another explanation is shown when it is this much likelier than the present one (nats)
     stay_nats: float = 6.0
     # a newcomer must explain this much (nats) before it makes a hypothesis likelier
     birth_nats: float = 2.0
+    # nobody walks through anybody: what a meeting costs whose closest distance is 0 (nats), and the distance at which
+    # it costs six tenths of that (m): half of how far apart the middles of two people are who brush past each other
+    repulsion: float = 8.0
+    body_m: float = 0.2
     # -- existence: evidence in nats, shown from `confirm` on; the cap lets ghosts die soon
     confirm: float = 3.0
     evidence_cap: float = 4.0

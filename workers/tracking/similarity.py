@@ -52,8 +52,10 @@ class SimilarityScale:
         same, different: similarities of one detection and a track's average look.
     """
 
-    # appearance alone never decides more than this (nats): clothes repeat, boxes slip
+    # appearance alone never decides more than this (nats): clothes repeat
     LIMIT = 4.0
+    # this share of a person's crops is no more like them than a stranger: half hidden, from behind, in another light
+    UNLIKE = 0.1
 
     def __init__(self) -> None:
         self.same = RunningNormal(0.8, 0.12)
@@ -64,7 +66,9 @@ class SimilarityScale:
         # beyond the mean of `same`, more similar is never less likely to be the same
         clipped = np.minimum(similarities, self.same.mean)
         ratio = self.same.log_density(clipped) - self.different.log_density(clipped)
-        return np.clip(ratio, -self.LIMIT, self.LIMIT)
+        # the mixture with crops that say nothing: no crop says more than that against somebody
+        ratio = np.logaddexp(np.log(1 - self.UNLIKE) + ratio, np.log(self.UNLIKE))
+        return np.minimum(ratio, self.LIMIT)
 
     def learn_different(self, images: Sequence[np.ndarray]) -> None:
         """Learn from images with (n, d) unit rows of n different people in each."""

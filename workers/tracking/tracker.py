@@ -19,6 +19,7 @@ from workers.tracking.ground import GroundTracker
 from workers.tracking.identities import PersonBook, Renamed
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
+from workers.tracking.steady import SteadyBoxes
 from workers.tracking.tracklets import Tracklets
 from workers.tracking.trajectories import Trajectories
 from workers.tracking.views import Seen, add_looks
@@ -63,6 +64,7 @@ class MultiCameraTracker:
         # whose looks were not told yet
         self._untold: set[int] = set()
         self._tracklets = Tracklets(self.cameras, self.settings.tracklet_gap_s, self.settings.bridge_s)
+        self._steady = SteadyBoxes({name: view.image_size for name, view in self.cameras.items()})
         self._filling = {plane: Filling() for plane in self._trackers}
         # per plane, confirmed tracks that ended within the lag: their person and when they were last seen
         self._closed: dict[str, dict[int, tuple[int, float]]] = {plane: {} for plane in self._trackers}
@@ -102,8 +104,11 @@ class MultiCameraTracker:
         touched: set[int] = set()
         for instant, time_s in zip(instants, times_s, strict=True):
             self._instant(by_camera, instant, time_s, result, touched)
-        self.book.forget(times_s[-1] if len(times_s) else 0.0)
+        # also of those who are forgotten now: rows of this batch may be theirs
         result.persons = self.book.known(sorted(touched))
+        if len(times_s):
+            self.book.forget(times_s[-1])
+            self._steady.forget(times_s[-1])
         self._untold |= touched
         if looks:
             result.looks = self._tell_looks()
@@ -143,6 +148,7 @@ class MultiCameraTracker:
                 "next_track": self._next_track,
                 "untold": sorted(self._untold),
                 "tracklets": self._tracklets.to_state(),
+                "steady": self._steady.to_state(),
                 "paths": self._trajectories.to_state(),
                 "closed": {
                     plane: [[n, *value] for n, value in closed.items()]
@@ -159,6 +165,7 @@ class MultiCameraTracker:
         """
         state = wire.unpack(data)
         self._tracklets.restore(state["tracklets"])
+        self._steady.restore(state["steady"])
         self.scale.restore(state["scale"])
         self.book.restore(state["book"])
         for name, plane in state["planes"].items():
@@ -192,9 +199,10 @@ class MultiCameraTracker:
             self._rename(self.book.decide(time_s), result, touched)
             person_of = dict(zip(tracker.tracks.number.tolist(), tracker.tracks.person.tolist(), strict=True))
             self._filling[plane].begin(instant)
-            for view, numbers in zip(views, assigned, strict=True):
+            steady = self._steady.of_views(tracker.bank, tracker.tracks, views, assigned, time_s)
+            for view, numbers, boxes in zip(views, assigned, steady, strict=True):
                 observed, frame = sources[view.camera]
-                self._record_view(view, numbers, person_of, instant, time_s, observed, frame, result)
+                self._record_view(view, numbers, boxes, person_of, instant, time_s, observed, frame, result)
             self._record_positions(plane, tracker, instant, time_s, result)
             self._end(plane, tracker)
             while time_s - tracker.history.steps[0].time_s >= self.settings.lag_s:
@@ -298,17 +306,17 @@ class MultiCameraTracker:
             touched.add(change.new)
             result.renamed.append((change.since, change.old, change.new, cameras))
 
-    def _record_view(self, view, numbers, person_of, instant, time_s, observed, frame, result) -> None:
+    def _record_view(self, view, numbers, boxes, person_of, instant, time_s, observed, frame, result) -> None:
         on_map = self._plane_of[view.camera] == MAP
         shot = int(observed.frames[frame]), float(observed.captured_at[frame])
         filling = self._filling[self._plane_of[view.camera]]
         filling.shot(view.camera, view.index, *shot)
         self._tracklets.frame(view.camera, instant, *shot, time_s)
-        columns = numbers.tolist(), view.boxes_px.tolist(), view.scores.tolist(), view.persons[:, :2].tolist()
+        columns = numbers.tolist(), boxes, view.scores.tolist(), view.persons[:, :2].tolist()
         for number, box, score, place in zip(*columns, strict=True):
             if number < 0:
                 continue
-            person, box, place = person_of.get(number, -1), tuple(box), tuple(place) if on_map else None
+            person, place = person_of.get(number, -1), tuple(place) if on_map else None
             filling.found(view.camera, number, Box(box, score, place, person >= 0))
             if person < 0:
                 continue

@@ -19,6 +19,8 @@ from workers.tracking.settings import TrackerSettings
 DOUBLED = 0.75
 # a crop this high (pixels) tells as much about appearance as it ever will
 FULL_HEIGHT_PX = 100.0
+# a box that covers all of somebody may be theirs as well, one that covers half of them hardly
+MERGED_POWER = 5
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,13 @@ class Boxes(NamedTuple):
 
     Attributes:
         starts: (V + 1,) where each view's boxes begin.
-        edges_px: (M, 3) as in `View`; persons, covariances: (M, 3), (M, 3, 3).
+        boxes_px: (M, 4) xyxy; edges_px: (M, 3) as in `View`; persons, covariances: (M, 3), (M, 3, 3).
         doubts: (M,) nats by which the detector's own doubt makes a box less likely to be somebody.
         usable: (M,) bool, boxes that can be matched; seeds: those that may start a track.
     """
 
     starts: np.ndarray
+    boxes_px: np.ndarray
     edges_px: np.ndarray
     persons: np.ndarray
     covariances: np.ndarray
@@ -93,6 +96,7 @@ class Boxes(NamedTuple):
         usable = joined("placed").astype(bool)
         return cls(
             starts=np.cumsum([0, *(len(view) for view in views)]),
+            boxes_px=joined("boxes_px", 4),
             edges_px=joined("edges_px", 3),
             persons=joined("persons", 3),
             covariances=joined("covariances", 3, 3),
@@ -224,3 +228,19 @@ def _shared(boxes_px, i, o) -> float:
 def _size(boxes_px, i) -> float:
     """Pixels of a box, 0 for one that is turned inside out."""
     return max(boxes_px[i, 2] - boxes_px[i, 0], 0.0) * max(boxes_px[i, 3] - boxes_px[i, 1], 0.0)
+
+
+@compiled_lean
+def merged(boxes, v: int, figure_px: np.ndarray) -> float:
+    """0..1 how probably view `v` shows somebody, who should show as this (4,) box, in one box with somebody else.
+
+    Detectors take two people who stand close together for one, and drop boxes that lie on one another.
+    """
+    x1, y1, x2, y2 = figure_px
+    most = 0.0
+    for box in range(boxes.starts[v], boxes.starts[v + 1]):
+        other = boxes.boxes_px[box]
+        width, height = min(x2, other[2]) - max(x1, other[0]), min(y2, other[3]) - max(y1, other[1])
+        if width > 0 and height > 0:
+            most = max(most, width * height)
+    return min(most / max((x2 - x1) * (y2 - y1), 1e-9), 1.0) ** MERGED_POWER

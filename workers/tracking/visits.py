@@ -111,6 +111,12 @@ class Visit:
             self.last_s, self.last_place_m, self.last_camera, [], left=self.person,
         )  # fmt: skip
 
+    def is_of(self, person: int, *, new: bool) -> None:
+        """It is somebody else's visit than was thought, and so is what it goes on with."""
+        self.person, self.new = person, new
+        for earlier in self.before:
+            earlier.is_of(person, new=new)
+
     def total(self) -> tuple[np.ndarray, float]:
         """Look and weight, the latest crops included."""
         return self.look + sum(c.look for c in self.fresh), self.weight + sum(c.weight for c in self.fresh)

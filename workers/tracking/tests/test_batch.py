@@ -48,3 +48,14 @@ def test_nor_twice_in_one_picture():
         (5, "b", 0, 0.0),
     ]
     assert len(rows.bridged) == 1
+
+
+def test_a_batch_in_which_two_change_places_is_named_once():
+    """Its own rows bear the new names already; only what came before it is renamed."""
+    rows = BatchTracks(detections=[box(4, "a", 1), box(4, "a", 2)], positions=[(4, 0.4, 1, 0, 0)])
+    places = [(0, 1, 9, ("a",)), (0, 2, 1, ("a",)), (0, 9, 2, ("a",))]
+    rows.follow(
+        BatchTracks(detections=[box(10, "a", 1)], positions=[(10, 1.0, 1, 0, 0)], renamed=places), on_map=True
+    )
+    assert persons(rows.detections, 5) == [(4, 2), (4, 1), (10, 1)]
+    assert persons(rows.positions, 2) == [(4, 2), (10, 1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -94,6 +94,27 @@ def test_what_is_ambiguous_now_is_resolved_later(turning):
 @pytest.mark.parametrize("turning", [False, True], ids=["walk on", "turn round"])
 def test_with_one_explanation_it_is_not(turning):
     assert not all(stay_themselves(turning, hypotheses=1))
+
+
+def face_to_face(nearest_m: float) -> World:
+    """They walk up to each other, all but touch, and go back where they came from. Nothing tells them apart."""
+
+    def along(t: float) -> float:
+        return nearest_m / 2 + 0.8 * abs(t - 3)
+
+    paths = {"ann": lambda t: (-along(t), 11.95), "bob": lambda t: (along(t), 12.05)}
+    return World(paths, looks=dict.fromkeys(paths, np.empty(0)))
+
+
+@pytest.mark.parametrize(("repulsion", "themselves"), [(TrackerSettings.repulsion, True), (1e-3, False)])
+def test_nobody_walks_through_anybody(repulsion, themselves):
+    """To pass each other they would have to, but it would be the smoother way."""
+    for seed in range(4):
+        world = replace(face_to_face(0.4), seed=seed)
+        rows = follow(world, 6, MultiCameraTracker(CAMERAS, TrackerSettings(repulsion=repulsion)))
+        before, after = numbers(world, rows, range(15)), numbers(world, rows, range(45, 60))
+        assert before["ann"] != before["bob"]
+        assert (before == after) is themselves
 
 
 def test_passing_closely_in_one_camera():

@@ -218,6 +218,7 @@ def shared() -> list[Hypothesis]:
     result = [hypothesis(tracks(1, 2), 0.0, steps=[*common, step(3, tracks(1, 2))])]
     result.append(hypothesis(tracks(1), -1.5, steps=[*common, step(3, tracks(1))]))
     result[1].close_pairs[1, 2] = 0.3
+    result[1].closest[1, 2] = 0.4
     return result
 
 
@@ -233,7 +234,7 @@ def test_steps_that_are_shared_are_stored_once_and_shared_again():
 
 def same(one: list[Hypothesis], other: list[Hypothesis]) -> None:
     for a, b in zip(one, other, strict=True):
-        assert (a.close_pairs, a.log_weight) == (b.close_pairs, b.log_weight)
+        assert (a.close_pairs, a.log_weight, a.closest) == (b.close_pairs, b.log_weight, b.closest)
         for x, y in [(a.tracks, b.tracks), *zip(a.history.steps, b.history.steps, strict=True)]:
             assert vars(x).keys() == vars(y).keys()
             for name in vars(x):

@@ -197,3 +197,57 @@ def test_a_place_alone_is_enough_for_a_moment_and_not_for_long(away_s):
         yard.now_s += away_s
         yard.book.decide(yard.now_s)
     assert person == (0 if away_s == 1.0 else 1)
+
+
+def test_whose_track_is_withdrawn_is_not_forgotten_while_it_may_come_back():
+    yard = Yard()
+    yard.run(1, crowd(3))
+    yard.run(0.3, {**crowd(3), 7: (LOOKS[7], (2.5, 3.0))})
+    number = yard.person(7)
+    yard.book.withdrawn(7)
+    yard.book.forget(yard.now_s)
+    assert [p.number for p in yard.book.known([number])] == [number]
+    assert yard.book.resume(7)
+    assert yard.person(7) == number
+
+
+def test_whose_track_does_not_come_back_is_forgotten():
+    yard = Yard()
+    yard.run(0.3, {**crowd(3), 7: (LOOKS[7], (2.5, 3.0))})
+    number = yard.person(7)
+    yard.book.withdrawn(7)
+    yard.run(identities.WAIT_S + 1, crowd(3))
+    yard.book.forget(yard.now_s)
+    assert yard.book.known([number]) == []
+
+
+@pytest.mark.parametrize(
+    ("overlap_s", "them"), [(2.0, True), (identities.OVERLAP_S + 0.5, False)], ids=["for a while", "too long"]
+)
+def test_a_track_that_begins_beside_what_is_left_of_the_last_one_goes_on_with_it(overlap_s, them):
+    """A track that has lost its person lingers on; somebody who is there beside another for longer is another."""
+    yard = Yard()
+    yard.run(5, {**crowd(3), 7: (LOOKS[7], (2.5, 3.0))})
+    number = yard.person(7)
+    yard.run(overlap_s, {**crowd(3), 7: (LOOKS[7], (2.5, 3.0)), 8: (LOOKS[7], (4.0, 3.5))})
+    yard.run(4, {**crowd(3), 8: (LOOKS[7], (4.0, 3.5))})
+    assert (yard.person(8) == number) is them
+
+
+def test_what_a_withdrawn_track_went_on_with_stays_who_it_was_taken_for():
+    """Its rows were renamed with the rest; the number they had before is nobody's any more."""
+    yard = Yard()
+    seven, beside = (LOOKS[7], (2.5, 3.0)), (LOOKS[7], (4.0, 3.5))
+    yard.run(15, {**crowd(3), 7: seven})
+    known = yard.person(7)
+    # a twin beside them is somebody new, also when their track breaks off and another goes on with it
+    yard.run(0.5, {**crowd(3), 7: seven, 8: beside})
+    yard.run(1, {**crowd(3), 7: seven, 9: beside})
+    twin = yard.person(9)
+    assert twin != known
+    # what was left was the first track: both were the person who is known
+    yard.run(3, {**crowd(3), 9: beside})
+    assert yard.person(9) == known
+    yard.book.withdrawn(9)
+    yard.run(identities.WAIT_S + 1, crowd(3))
+    assert {p.number for p in yard.book.known([known, twin])} == {known}

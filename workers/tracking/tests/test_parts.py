@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
 from workers.tracking.assignment import assign_all
+from workers.tracking.scene import dependence
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import RunningNormal, SimilarityScale
 from workers.tracking.tests.people import looks
@@ -132,6 +133,14 @@ def test_the_scale_learns_what_an_embedder_calls_alike():
     assert before > 1
     assert scale.log_ratio(np.array([0.9]))[0] < -1
     assert scale.log_ratio(np.array([0.97]))[0] > 1
+
+
+def test_a_crop_that_looks_like_nobody_says_little_against_anybody():
+    """Half of somebody behind a plant: some crops of everybody are like that."""
+    scale = SimilarityScale()
+    scale.same.learn(np.random.default_rng(1).normal(0.92, 0.03, 4000))
+    least = np.log(scale.UNLIKE)
+    assert scale.log_ratio(np.array([-1.0, 0.3, 0.6])) == pytest.approx(least, abs=0.01)
 
 
 def test_people_in_one_picture_teach_what_different_means():
@@ -255,3 +264,18 @@ def test_without_embeddings_crops_count_all_the_same():
     sums, weights = np.zeros((1, 0), np.float32), np.zeros(1)
     add_looks(np.array([3]), np.array([3]), np.empty((1, 0)), np.array([0.4]), sums, weights)
     assert weights.tolist() == [0.4]
+
+
+# -- errors that resemble one another --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fps", [2.0, 10.0, 20.0])
+def test_the_mean_of_errors_that_resemble_their_neighbours_is_as_sure_as_is_said(fps):
+    """The variance of the mean of smooth errors, against that of as many independent ones."""
+    count, memory_s = 4000, 0.16
+    alike = np.exp(-((np.subtract.outer(np.arange(count), np.arange(count)) / fps / memory_s) ** 2))
+    assert dependence(1 / fps, memory_s) == pytest.approx(alike.sum() / count, rel=0.01)
+
+
+def test_the_first_errors_of_all_resemble_nothing():
+    assert dependence(0.0, 0.16) == 1.0

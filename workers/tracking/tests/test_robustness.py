@@ -57,6 +57,12 @@ def everybody(rows: BatchTracks) -> set[int]:
     return {row[2] for row in rows.positions} | {row[2] for row in rows.corrected}
 
 
+def told(rows: BatchTracks) -> None:
+    """Nobody is in a row of whom nothing is told."""
+    numbers = {row[5] for row in (*rows.detections, *rows.bridged)} | {path[0] for path in rows.trajectories}
+    assert everybody(rows) | numbers <= {person.number for person in (*rows.persons, *rows.looks)}
+
+
 def farthest_m(world: World, rows: BatchTracks, since_s: float = 1.0) -> float:
     """The largest distance of a live position from the nearest person."""
     gaps = [
@@ -70,6 +76,7 @@ def farthest_m(world: World, rows: BatchTracks, since_s: float = 1.0) -> float:
 def themselves(world: World, rows: BatchTracks) -> None:
     """Everybody is one number of their own, and nobody else is there."""
     finite(rows)
+    told(rows)
     given = identities(world, rows)
     numbers = [set(given[name]) for name in world.paths]
     assert all(len(n) == 1 for n in numbers)
@@ -264,4 +271,5 @@ def test_everything_at_once_twice_gives_the_same_rows():
 
     first = once()
     finite(first)
+    told(first)
     assert plain(first) == plain(once())

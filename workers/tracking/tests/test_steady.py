@@ -1,0 +1,87 @@
+"""Boxes that are written down are boxes, whatever detector and tracker say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.tracking.steady import STEADY_S, SteadyBoxes
+
+W, H = 640, 360
+
+
+@st.composite
+def boxes(draw) -> tuple[float, ...]:
+    """xyxy within the image, a pixel wide and high at least."""
+    x1, y1 = draw(st.floats(0, W - 1)), draw(st.floats(0, H - 1))
+    return x1, y1, draw(st.floats(x1 + 1, W)), draw(st.floats(y1 + 1, H))
+
+
+@given(st.lists(st.tuples(boxes(), boxes(), st.floats(1, 2000), st.floats(-0.1, 1)), min_size=1, max_size=8))
+def test_always_a_box_within_the_image(sightings):
+    """Figures cut at the border or seen from above, clocks that go back."""
+    steady, time_s = SteadyBoxes({"c": (W, H)}), 0.0
+    for box, figure, scale_px, passed_s in sightings:
+        time_s += passed_s
+        x1, y1, x2, y2 = steady.steady("c", 7, time_s, box, figure, scale_px)
+        assert 0 <= x1 < x2 <= W
+        assert 0 <= y1 < y2 <= H
+
+
+def test_the_first_box_of_a_track_is_the_detectors():
+    steady = SteadyBoxes({"c": (W, H)})
+    assert steady.steady("c", 1, 0.0, (10, 20, 50, 140), (14, 22, 52, 150), 128) == pytest.approx(
+        (10, 20, 50, 140)
+    )
+
+
+def test_a_jump_of_one_frame_hardly_shows_and_a_lasting_one_does():
+    steady, figure = SteadyBoxes({"c": (W, H)}), (100.0, 100.0, 140.0, 220.0)
+    beside = tuple(np.add(figure, (20, 0, 20, 0)))
+    for k in range(10):
+        steady.steady("c", 1, k / 10, figure, figure, 120)
+    (left, *_) = steady.steady("c", 1, 1.0, beside, figure, 120)
+    assert 100 < left < 110
+    for k in range(11, 21):
+        (left, *_) = steady.steady("c", 1, k / 10, beside, figure, 120)
+    assert left == pytest.approx(120, abs=0.5)
+
+
+def test_after_a_pause_the_detector_is_believed():
+    steady, figure = SteadyBoxes({"c": (W, H)}), (100.0, 100.0, 140.0, 220.0)
+    steady.steady("c", 1, 0.0, figure, figure, 120)
+    beside = tuple(np.add(figure, (20, 0, 20, 0)))
+    assert steady.steady("c", 1, 8 * STEADY_S, beside, figure, 120) == pytest.approx(beside, abs=0.1)
+
+
+def test_who_stands_behind_something_is_drawn_down_to_the_feet():
+    """A counter, a hedge, somebody in front: the rest of the person is there as well."""
+    steady, figure = SteadyBoxes({"c": (W, H)}), (100.0, 100.0, 140.0, 220.0)
+    for k in range(5):
+        shown = steady.steady("c", 1, k / 10, (100.0, 100.0, 140.0, 170.0), figure, 120)
+        assert shown == pytest.approx(figure)
+
+
+def test_who_bends_is_drawn_as_high_as_they_are():
+    steady, figure = SteadyBoxes({"c": (W, H)}), (100.0, 100.0, 140.0, 220.0)
+    bent = (100.0, 150.0, 140.0, 220.0)
+    assert steady.steady("c", 1, 0.0, bent, figure, 120) == pytest.approx(bent)
+
+
+def test_what_reaches_beyond_the_person_is_theirs():
+    """A hat, a coat, a bag: only what is missing is filled in."""
+    steady, figure = SteadyBoxes({"c": (W, H)}), (100.0, 100.0, 140.0, 220.0)
+    with_hat = (90.0, 80.0, 150.0, 240.0)
+    assert steady.steady("c", 1, 0.0, with_hat, figure, 120) == pytest.approx(with_hat)
+
+
+def test_it_goes_on_from_its_state_and_forgets_who_is_gone():
+    steady, other = SteadyBoxes({"c": (W, H)}), SteadyBoxes({"c": (W, H)})
+    figure = (100.0, 100.0, 140.0, 220.0)
+    steady.steady("c", 1, 0.0, (110, 100, 150, 220), figure, 120)
+    other.restore(steady.to_state())
+    assert other.steady("c", 1, 0.1, figure, figure, 120) == steady.steady("c", 1, 0.1, figure, figure, 120)
+    steady.forget(10.0)
+    assert steady.to_state() == {"c": []}
