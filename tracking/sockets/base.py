@@ -55,6 +55,7 @@ class Socket(AsyncWebsocketConsumer):
     _closed = False
     _tokens = float(BURST)
     _tokens_at = 0.0
+    _warned = False
 
     # -- for subclasses ------------------------------------------------------------------------------------------
 
@@ -241,13 +242,16 @@ class Socket(AsyncWebsocketConsumer):
         now = time.monotonic()
         self._tokens = min(float(BURST), self._tokens + (now - (self._tokens_at or now)) * PER_SECOND) - 1
         self._tokens_at = now
+        if self._tokens > BURST / 2:
+            self._warned = False
         return self._tokens < 0
 
     async def _answer_flood(self) -> None:
         if self._tokens < -BURST:
             await self.refuse("too_many_messages", "You send too much; connect again.", Close.TOO_MANY)
-        elif self._tokens > -2:
+        elif not self._warned:
             # once for each flood: answering every message would be a flood of our own
+            self._warned = True
             await self.send_error("too_many_messages", f"Send at most {PER_SECOND} messages per second.")
 
     # -- sending -------------------------------------------------------------------------------------------------
