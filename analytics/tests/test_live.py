@@ -16,7 +16,7 @@ from analytics.routing import websocket_urlpatterns
 from analytics.sockets import AnalyticsSocket
 from tracking.models import Detection, Person
 from tracking.tests.factories import START
-from tracking.tests.socket_client import commit
+from tracking.tests.socket_client import PATIENCE_S, commit
 
 
 def seen(task, yard, person, *seconds):
@@ -92,7 +92,7 @@ def test_a_zone_alerts_when_it_holds_more_than_it_should():
 async def opened(slug, user):
     communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/analytics/{slug}")
     communicator.scope["user"] = user
-    assert (await communicator.connect(timeout=5))[0]
+    assert (await communicator.connect(timeout=PATIENCE_S))[0]
     return communicator
 
 
@@ -102,14 +102,14 @@ async def test_figures_at_once_and_whenever_something_is_recorded(task, yard, vi
     monkeypatch.setattr(AnalyticsSocket, "least_s", 0.05)
     await sync_to_async(yard.zones.filter(slug="door").update)(max_persons=1)
     viewing = await opened("yard", viewer)
-    first = await viewing.receive_json_from(timeout=5)
+    first = await viewing.receive_json_from(timeout=PATIENCE_S)
     assert (first["type"], first["seq"], first["payload"]["live_metrics"]["total_persons"]) == (
         "analytics_update",
         1,
         0,
     )
     await commit(task, 0)
-    while (update := await viewing.receive_json_from(timeout=5))["payload"]["live_metrics"][
+    while (update := await viewing.receive_json_from(timeout=PATIENCE_S))["payload"]["live_metrics"][
         "total_persons"
     ] == 0:
         pass
@@ -124,5 +124,5 @@ async def test_figures_at_once_and_whenever_something_is_recorded(task, yard, vi
 @pytest.mark.usefixtures("_own_connections")
 async def test_strangers_are_told_of_no_environment(yard, stranger):
     viewing = await opened("yard", stranger)
-    assert (await viewing.receive_json_from(timeout=5))["error"]["code"] == "environment_not_found"
-    assert await viewing.receive_output(timeout=5) == {"type": "websocket.close", "code": 4404}
+    assert (await viewing.receive_json_from(timeout=PATIENCE_S))["error"]["code"] == "environment_not_found"
+    assert await viewing.receive_output(timeout=PATIENCE_S) == {"type": "websocket.close", "code": 4404}

@@ -30,6 +30,7 @@ from spoton.tests.routes import (
     mismatches,
     socket_routes,
 )
+from tracking.tests.socket_client import PATIENCE_S
 
 # who is served; of callers that are not named here, CALLERS tells who is told what
 SERVED = {
@@ -218,11 +219,11 @@ async def _opened(path: str, token: str | None) -> str:
     headers = [(b"sec-websocket-protocol", ", ".join(subprotocols).encode())] if token else []
     socket = WebsocketCommunicator(application, path, headers, subprotocols)
     try:
-        assert (await socket.connect(timeout=5))[0]
-        first = await socket.receive_json_from(timeout=5)
+        assert (await socket.connect(timeout=PATIENCE_S))[0]
+        first = await socket.receive_json_from(timeout=PATIENCE_S)
         if first["type"] != "error":
             return "stays open"
-        closed = await socket.receive_output(timeout=5)
+        closed = await socket.receive_output(timeout=PATIENCE_S)
         return f"error, then {closed.get('code')}"
     finally:
         await socket.disconnect()

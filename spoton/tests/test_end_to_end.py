@@ -181,7 +181,7 @@ def test_workers_keep_their_database_sessions_and_replace_those_that_are_cut(pro
         if len(seen) == 1:
             product.rows(f"SELECT pg_terminate_backend(pid) FROM ({sessions}) AS s")
 
-    task = product.run_task(token, meanwhile=look)
+    task = product.run_task(token, meanwhile=look, pacing="realtime")
     assert task["status"] == "COMPLETED", task
     assert len(seen) > 2
     messages = task["batches"]["done"] * (len(task["cameras"]) + 1)

@@ -104,7 +104,7 @@ async def test_who_takes_nothing_is_let_go(monkeypatch):
         await asyncio.sleep(0.01)
     try:
         async with websockets.connect(f"ws://127.0.0.1:{port}", max_queue=1, close_timeout=0.1):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not server.server_state.connections:
                     await asyncio.sleep(0.01)
                 while server.server_state.connections:

@@ -24,8 +24,10 @@ from tracking import frames, mjpeg
 from tracking.commit import commit_ready_batches
 from tracking.redis import async_redis_client, redis_client
 from tracking.services import task_stop
+from tracking.sockets import feed
 from tracking.steering import task_pause
 from tracking.tests.factories import START, perceived, person, walk
+from tracking.tests.socket_client import PATIENCE_S
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_own_connections")]
 
@@ -43,11 +45,11 @@ class Viewer:
         self.communicator, self.body, self.ended = communicator, b"", False
 
     async def start(self) -> tuple[int, dict[str, str]]:
-        begin = await self.communicator.receive_output(timeout=10)
+        begin = await self.communicator.receive_output(timeout=PATIENCE_S)
         return begin["status"], {k.decode(): v.decode() for k, v in begin["headers"]}
 
     async def _more(self) -> None:
-        event = await self.communicator.receive_output(timeout=10)
+        event = await self.communicator.receive_output(timeout=PATIENCE_S)
         self.body += event.get("body", b"")
         self.ended = not event.get("more_body", False)
 
@@ -96,7 +98,7 @@ async def stream(task, user=None, camera="c01", query="", headers=()):
         yield Viewer(communicator)
     finally:
         await communicator.send_input({"type": "http.disconnect"})
-        await communicator.wait(timeout=5)
+        await communicator.wait(timeout=PATIENCE_S)
 
 
 def put(task, instant):
@@ -276,18 +278,18 @@ async def test_who_only_looks_keeps_no_connection_of_the_database(task, viewer, 
 
 
 async def test_it_goes_on_when_redis_has_forgotten_who_listens(task, viewer, monkeypatch):
-    monkeypatch.setattr(mjpeg, "RECHECK_S", 0.1)
+    monkeypatch.setattr(feed, "JOIN_AGAIN_EVERY_S", 0.05)
     monkeypatch.setattr(mjpeg, "REPAINT_S", 0.1)
     await commit(task, 0)
     async with stream(task, viewer, query="overlay=false&max_rate=30") as seen:
         await seen.start()
         await seen.part()
         redis_client().delete(*redis_client().keys("spoton-layer*:group:*"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not await listeners():
                 await asyncio.sleep(0.02)
         await commit(task, 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while await seen.number() < 10:
                 pass
 

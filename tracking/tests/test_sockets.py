@@ -21,7 +21,16 @@ from tracking.sockets import tracking as tracking_socket
 from tracking.sockets.frames import FramesSocket
 from tracking.sockets.protocol import MOST_BYTES
 from tracking.tests.factories import person
-from tracking.tests.socket_client import acknowledge, closed_with, commit, message, picture, socket, watching
+from tracking.tests.socket_client import (
+    PATIENCE_S,
+    acknowledge,
+    closed_with,
+    commit,
+    message,
+    picture,
+    socket,
+    watching,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_own_connections")]
 
@@ -40,7 +49,7 @@ def break_off_waiting_readers() -> None:
 
 async def waiting_reader() -> None:
     """Until some socket waits for notices."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not any(
             one["cmd"].startswith("bzpop") for one in await sync_to_async(redis_client().client_list)()
         ):
@@ -218,7 +227,7 @@ async def test_who_may_not_listen_any_more_hears_no_further_batch(task, viewer, 
         await commit(task, 0, pictures=True)
         error = await message(viewing)
         assert (error["type"], error["error"]["code"]) == ("error", "task_not_found")
-        assert (await viewing.receive_output(timeout=5)) == {"type": "websocket.close", "code": 4404}
+        assert (await viewing.receive_output(timeout=PATIENCE_S)) == {"type": "websocket.close", "code": 4404}
 
 
 @pytest.mark.parametrize("kind", ["tracking", "frames"])
@@ -347,7 +356,7 @@ async def test_pictures_of_a_committed_batch(task, viewer):
 
 async def test_watching_asks_perception_for_pictures(task, viewer):
     assert not frames.is_watched(task.pk)
-    async with socket("frames", task.pk, viewer), asyncio.timeout(5):
+    async with socket("frames", task.pk, viewer), asyncio.timeout(PATIENCE_S):
         while not frames.is_watched(task.pk):
             await asyncio.sleep(0.01)
 

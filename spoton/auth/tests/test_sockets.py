@@ -25,6 +25,7 @@ from tracking.routing import websocket_urlpatterns
 from tracking.services import task_start
 from tracking.sockets import base
 from tracking.tests import factories
+from tracking.tests.socket_client import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,19 +138,19 @@ async def test_who_signs_out_hears_no_more(ada, monkeypatch, end):
         f"/ws/tracking/{task.pk}",
         subprotocols=["bearer", pair.access],
     )
-    assert (await socket.connect(timeout=5))[0]
-    assert (await socket.receive_json_from(timeout=5))["type"] == "task_status"
+    assert (await socket.connect(timeout=PATIENCE_S))[0]
+    assert (await socket.receive_json_from(timeout=PATIENCE_S))["type"] == "task_status"
     await end(ada, pair)
     if end is outlive_the_token:
         await asyncio.sleep(2.1)
         assert await sync_to_async(user_of_access_token)(pair.access) is None
     await sync_to_async(commit_first_batch)(task)
-    answer = await socket.receive_json_from(timeout=5)
+    answer = await socket.receive_json_from(timeout=PATIENCE_S)
     if end is outlive_the_token:
         assert answer["type"] == "tracking_update"
     else:
         assert (answer["type"], answer["error"]["code"]) == ("error", "not_authenticated")
-        assert (await socket.receive_output(timeout=5))["code"] == 4401
+        assert (await socket.receive_output(timeout=PATIENCE_S))["code"] == 4401
     await socket.disconnect()
 
 

@@ -17,7 +17,7 @@ from tracking.playback import playback_pause, playback_seek
 from tracking.services import task_stop
 from tracking.steering import task_pause
 from tracking.tests.factories import START
-from tracking.tests.socket_client import closed_with, commit, message
+from tracking.tests.socket_client import PATIENCE_S, closed_with, commit, message
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_own_connections")]
 
@@ -27,7 +27,7 @@ async def socket(kind, task_id, query="?tab_id=tab_1795899676628_x", user=None):
     communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/{kind}/{task_id}{query}")
     # as TokenAuthMiddleware leaves it for who sends no token
     communicator.scope.update(user=user or AnonymousUser(), session_open=lambda: user is not None)
-    assert (await communicator.connect(timeout=5))[0]
+    assert (await communicator.connect(timeout=PATIENCE_S))[0]
     try:
         yield communicator
     finally:

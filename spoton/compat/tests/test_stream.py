@@ -16,6 +16,7 @@ from spoton.compat.tests.conftest import ORIGIN
 from tracking import mjpeg
 from tracking.services import task_stop
 from tracking.steering import task_pause
+from tracking.tests.socket_client import PATIENCE_S
 from tracking.tests.test_mjpeg import Viewer, commit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_own_connections")]
@@ -44,7 +45,7 @@ async def stream(task, camera="c01", query=""):
         yield Viewer(communicator)
     finally:
         await communicator.send_input({"type": "http.disconnect"})
-        await communicator.wait(timeout=5)
+        await communicator.wait(timeout=PATIENCE_S)
 
 
 def image(part):

@@ -15,6 +15,7 @@ from spoton.system import prometheus
 from tracking import devices, metrics
 from tracking.gpus import gpu_announce
 from tracking.redis import redis_client
+from tracking.tests.socket_client import PATIENCE_S
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a token that is long enough for us"
@@ -135,7 +136,7 @@ async def test_open_sockets_are_counted(task):
     before = prometheus.CountSockets.open
     headers = [(b"origin", b"http://localhost"), (b"host", b"localhost")]
     socket = WebsocketCommunicator(application, f"/ws/tracking/{task.pk}", headers=headers)
-    await socket.connect(timeout=5)
+    await socket.connect(timeout=PATIENCE_S)
     assert prometheus.CountSockets.open == before + 1
     await socket.disconnect()
     for _ in range(100):

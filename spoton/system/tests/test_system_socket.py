@@ -8,6 +8,7 @@ from channels.testing import WebsocketCommunicator
 
 from spoton.routing import websocket_urlpatterns
 from spoton.system.sockets import SystemSocket
+from tracking.tests.socket_client import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def opened(user):
     communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/system")
     communicator.scope["user"] = user
-    assert (await communicator.connect(timeout=5))[0]
+    assert (await communicator.connect(timeout=PATIENCE_S))[0]
     return communicator
 
 
@@ -24,7 +25,7 @@ async def test_the_state_at_once_and_again(yard, operator, monkeypatch):
     monkeypatch.setattr(SystemSocket, "most_s", 0.05)
     watching = await opened(operator)
     for seq in (1, 2, 3):
-        update = await watching.receive_json_from(timeout=5)
+        update = await watching.receive_json_from(timeout=PATIENCE_S)
         assert (update["type"], update["seq"]) == ("system_update", seq)
     payload = update["payload"]
     assert payload["components"]["database"]["status"] == "healthy"
@@ -34,5 +35,5 @@ async def test_the_state_at_once_and_again(yard, operator, monkeypatch):
 
 async def test_viewers_are_refused(yard, viewer):
     watching = await opened(viewer)
-    assert (await watching.receive_json_from(timeout=5))["error"]["code"] == "permission_denied"
-    assert await watching.receive_output(timeout=5) == {"type": "websocket.close", "code": 4403}
+    assert (await watching.receive_json_from(timeout=PATIENCE_S))["error"]["code"] == "permission_denied"
+    assert await watching.receive_output(timeout=PATIENCE_S) == {"type": "websocket.close", "code": 4403}
