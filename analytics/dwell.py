@@ -8,8 +8,8 @@ from uuid import UUID
 import msgpack
 from django.db import connection
 
+from environments.redis import redis_client
 from tracking.planning import utc
-from tracking.redis import redis_client
 
 # someone not seen for longer than this has left; their dwell begins anew when they come back (s)
 LEFT_S = 30.0

@@ -13,11 +13,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from environments.models import Role
+from environments.redis import redis_client
 from environments.selectors import require_role
 from exports import formats
 from exports.models import ExportJob
 from tracking.models import ProcessingTask
-from tracking.redis import redis_client
 from tracking.stores import STORES_AWAY
 
 log = logging.getLogger(__name__)

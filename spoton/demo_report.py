@@ -83,7 +83,7 @@ def _rows(task: ProcessingTask, notices: int) -> Table:
     for name, model in (("Detections", Detection), ("Positions", Position), ("Trajectories", Trajectory)):
         table.add_row(name, str(model.objects.filter(task=task).count()))
     table.add_row("Persons", str(Person.objects.filter(detections__task=task).distinct().count()))
-    table.add_row("Notices", f"{notices} of {task.batches_total} batches heard on the channel layer")
+    table.add_row("Notices", f"{notices} of {task.batches_total} batches heard as they were recorded")
     table.add_row("Task", str(task.pk))
     table.add_row(
         "Look", f"`make run` and open the console; footage and data are under {settings.ENV.var_dir}"

@@ -7,10 +7,10 @@ from typing import Any
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
+from environments.redis import redis_client
 from spoton.api.envelope import timestamp_utc
 from spoton.api.methods import read_only
 from tracking.devices import live_workers
-from tracking.redis import redis_client
 
 # without one of each, tasks do not go on or pictures are missing
 NEEDED = ("associate", "background", "maintenance", "media")

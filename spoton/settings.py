@@ -102,19 +102,6 @@ CACHES = {
         "KEY_PREFIX": "spoton",
     }
 }
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        # a slow reader loses messages beyond this many; every update is self-contained, so it only loses time
-        "CONFIG": {
-            # idle sockets wait in a blocking read for as long as nothing happens
-            "hosts": [{"address": REDIS_URL, "socket_timeout": None}],
-            "capacity": 200,
-            "expiry": 30,
-            "prefix": "spoton-layer",
-        },
-    }
-}
 
 # -- time, language, files -----------------------------------------------------------------------------------
 

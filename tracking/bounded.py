@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from redis import ResponseError
 
-from tracking.redis import redis_client
+from environments.redis import redis_client
 from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)

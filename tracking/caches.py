@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from environments.redis import redis_client
 from tracking import frames, single_flight
 from tracking.models import ProcessingTask
-from tracking.redis import redis_client
 
 # by what their keys begin with: backgrounds learned from recordings, moments read for playback
 _PREFIXES = {"backgrounds": "spoton:background:", "moments": "spoton:replay:"}

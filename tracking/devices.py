@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from tracking.redis import redis_client
+from environments.redis import redis_client
 
 # one sorted set: "NAME QUEUE" by the Redis server's time of the last announcement, so that hosts need no common clock
 _KEY = "spoton:workers"

@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from environments.errors import ValidationFailedError
 from environments.models import Role
+from environments.redis import redis_client
 from environments.selectors import require_role
 from tracking import playback, publish, selectors
 from tracking.focus_details import focus_details
 from tracking.identity import current_ids
 from tracking.messages import isoformat
 from tracking.models import Detection, Person, ProcessingTask
-from tracking.redis import redis_client
 
 # as long as somebody watches, it is looked at and lives on
 LIFE_SECONDS = 24 * 3600

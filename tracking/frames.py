@@ -16,9 +16,9 @@ import msgpack
 from celery import current_app
 from django.conf import settings
 
+from environments.redis import redis_client
 from tracking.bounded import BoundedStore
 from tracking.errors import MediaTimeoutError
-from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
 

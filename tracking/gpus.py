@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tracking.redis import redis_client
+from environments.redis import redis_client
 
 TTL_SECONDS = 15
 

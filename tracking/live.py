@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tracking.redis import redis_client
+from environments.redis import redis_client
 
 TTL_SECONDS = 60
 

@@ -8,8 +8,8 @@ import msgpack
 import numpy as np
 from celery import current_app
 
+from environments.redis import redis_client
 from tracking.errors import EmbedderNotAvailableError, MediaTimeoutError
-from tracking.redis import redis_client
 
 EMBED_TASK = "workers.embed_picture"
 # A tenth of a second is enough for a worker that has its network loaded. One that loads it first may be too late for

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec
 
+from environments.redis import redis_client
 from tracking.models import ProcessingTask
-from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 
-from tracking.redis import redis_client
+from environments.redis import redis_client
 
 # far longer than a batch waits for association; what is older belongs to a task nobody works on
 TTL_SECONDS = 900

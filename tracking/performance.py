@@ -11,13 +11,13 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Count
 
+from environments.redis import redis_client
 from tracking import metrics
 from tracking.devices import DEFAULT_QUEUE, live_workers
 from tracking.frames import ring_key
 from tracking.live import live_counts
 from tracking.models import Batch, ProcessingTask
 from tracking.queues import ASSOCIATE, lists_of, own_queue
-from tracking.redis import redis_client
 from tracking.selectors import RECENT_BATCHES, stage_times
 
 # the queues that are not a device's

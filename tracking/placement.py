@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from environments.redis import redis_client
 from tracking.devices import DEFAULT_QUEUE, live_device_queues
 from tracking.models import ProcessingTask
-from tracking.redis import redis_client
 
 # places and loads of a task that nobody has asked about for this long are forgotten (s)
 TTL_SECONDS = 3600

@@ -16,13 +16,13 @@ from typing import Any
 
 from environments.errors import ValidationFailedError
 from environments.models import Role
+from environments.redis import redis_client
 from environments.selectors import require_role
 from tracking import publish
 from tracking.errors import NothingToPlayError
 from tracking.messages import from_seconds
 from tracking.models import ProcessingTask
 from tracking.planning import instant_at, instant_time, utc
-from tracking.redis import redis_client
 from tracking.reel import Reel, reel
 
 SLOWEST, FASTEST = 0.25, 8.0

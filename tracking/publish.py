@@ -1,7 +1,7 @@
 """Publish: after the commit, tell whoever watches. Notices are small; what they speak of is fetched.
 
 The updates of a batch are built and encoded once and kept in Redis for a minute; sockets fetch them on a notice, so
-the channel layer never carries more than a task's id and a number.
+a notice never carries more than a task's id and a number.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgpack
 from django.utils import timezone
 
 from environments.notices import environment_group, notify
+from environments.redis import redis_client
 from tracking.messages import TrackingUpdate, tracking_updates
 from tracking.models import ProcessingTask
 from tracking.record import Recorded
-from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ UPDATES_TTL_SECONDS = 60
 
 
 def group_of(task_id: Any) -> str:
-    """Name of the channel group that follows a task."""
+    """Name of the group that follows a task."""
     return f"task.{task_id}"
 
 
@@ -73,8 +73,8 @@ def batch_committed(
         pipeline.set(updates_key(task.pk, number), msgpack.packb(texts), ex=UPDATES_TTL_SECONDS)
         if texts:
             pipeline.set(last_key(task.pk), texts[-1], ex=3600)
+        notify(notice, group_of(task.pk), environment_group(task.environment_id), pipeline=pipeline)
         pipeline.execute()
-        notify(notice, group_of(task.pk), environment_group(task.environment_id))
     except Exception:
         # rows are safe; viewers see the gap in the next update
         log.exception("batch %d of task %s could not be published", number, task.pk)

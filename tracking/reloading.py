@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from tracking.redis import redis_client
+from environments.redis import redis_client
 
 _KEY = "spoton:models"
 

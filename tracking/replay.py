@@ -14,11 +14,11 @@ import msgpack
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from environments.redis import redis_client
 from tracking.messages import CameraUpdate, TrackingUpdate, camera_updates, from_seconds, shown_person, track
 from tracking.models import Detection, Person, Position, ProcessingTask
 from tracking.planning import instant_time
 from tracking.publish import encoded
-from tracking.redis import redis_client
 from tracking.reel import reel
 
 # merges and splits of persons show in playback after this long at most

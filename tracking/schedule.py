@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from environments.redis import redis_client
 from tracking import observations, publish, queues
 from tracking.coverage import coverage
 from tracking.devices import DEFAULT_QUEUE, is_alive, live_device_queues
@@ -20,7 +21,6 @@ from tracking.models import Checkpoint, ProcessingTask
 from tracking.placement import of_one_kind, place
 from tracking.planning import batch_message
 from tracking.queues import own_queue
-from tracking.redis import redis_client
 from tracking.timeseries import partitions_ensure
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from redis import ResponseError
 
+from environments.redis import redis_client
 from tracking.bounded import BoundedStore
-from tracking.redis import redis_client
 from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)

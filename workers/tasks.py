@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from celery import Task, shared_task
 from django.conf import settings
 
+from environments.redis import redis_client
 from tracking import frames, observations, schedule, services, tracing
-from tracking.redis import redis_client
 from tracking.reloading import models_generation
 from tracking.stores import STORES_AWAY, brief, waits_out
 

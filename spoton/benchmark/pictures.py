@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
 from environments.models import Camera
+from environments.redis import redis_client
 from fixtures.definitions import load_definition
 from fixtures.scene import SceneConfig, generate_scene
 from spoton.benchmark.instance import Instance
@@ -23,7 +24,6 @@ from spoton.sites import site_load
 from tracking import frames
 from tracking.models import Batch, Detection, Person, ProcessingTask
 from tracking.overlay_style import OverlayStyle
-from tracking.redis import redis_client
 from tracking.rendering import Look, rendered
 from workers.benchmark.report import Report
 from workers.types import EngineError

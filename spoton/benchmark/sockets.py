@@ -20,6 +20,7 @@ from django.contrib.auth import get_user_model
 
 from environments.models import Role
 from environments.notices import notify
+from environments.redis import redis_client
 from environments.services import membership_set
 from spoton.auth.sessions import session_begin
 from spoton.benchmark.instance import Instance
@@ -27,7 +28,6 @@ from spoton.sites import site_load
 from tracking.messages import TrackingUpdate, camera_updates, from_seconds, shown_person, track
 from tracking.models import ProcessingTask
 from tracking.publish import UPDATES_TTL_SECONDS, encoded, group_of, updates_key
-from tracking.redis import redis_client
 from workers.benchmark.report import Report
 from workers.types import EngineError
 

@@ -53,7 +53,7 @@ def freeze(kind: str, product: Product, messages: Messages, chance: random.Rando
 
 
 def kill_redis(product: Product, messages: Messages, chance: random.Random) -> str:
-    """Queues, leases, observations, frames and channel groups are lost."""
+    """Queues, leases, observations, frames and notices are lost."""
     return _signal(_first(product.processes("redis-server")), signal.SIGKILL)
 
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from environments.errors import DomainError, ValidationFailedError
 from environments.models import Environment
+from environments.redis import redis_client
 from environments.selectors import environment_get
 from spoton.compat.figures import figures
 from spoton.health import component_states
-from tracking.redis import redis_client
 
 # the client asks every minute; what took long to count (about 1 s for a million detections) is kept for longer
 KEPT_S, KEPT_TIMES = 50, 50

@@ -109,7 +109,7 @@ class Redis:
 
 
 def celery_broker_url(redis_url: str) -> str:
-    """What Celery and kombu call the server that redis-py and channels_redis call `redis_url`.
+    """What Celery and kombu call the server that redis-py calls `redis_url`.
 
     >>> celery_broker_url("unix:///run/redis.sock?db=2")
     'redis+socket:///run/redis.sock?virtual_host=2'

@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from environments.redis import redis_client
 from spoton.api.envelope import error_body
 from spoton.api.methods import read_only
 from spoton.auth.authentication import user_of_access_token
@@ -27,7 +28,6 @@ from tracking import metrics as measured
 from tracking.devices import live_workers
 from tracking.gpus import gpus
 from tracking.live import live_degradation
-from tracking.redis import redis_client
 
 log = logging.getLogger(__name__)
 CAMERA = ("environment", "camera")

@@ -10,12 +10,12 @@ from typing import Any
 from django.db import connection
 
 from environments.models import Camera, Environment
+from environments.redis import redis_client
 from spoton.health import component_states, overall
 from tracking import metrics, performance
 from tracking.devices import live_workers
 from tracking.gpus import gpus
 from tracking.messages import from_seconds
-from tracking.redis import redis_client
 
 _PACKAGES = ("django", "celery", "channels", "numpy", "onnxruntime", "av")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from environments.redis import redis_client
 from spoton.tests.authorisation_world import FAST_HASHES, World, build_world
-from tracking.redis import redis_client
 
 
 @pytest.fixture

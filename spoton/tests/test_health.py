@@ -10,10 +10,10 @@ from django.db.utils import ConnectionHandler
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from environments.redis import redis_client
 from spoton import health
 from spoton.services.processes import free_port
 from tracking.devices import TTL_SECONDS, announce, live_workers
-from tracking.redis import redis_client
 
 pytestmark = pytest.mark.django_db
 

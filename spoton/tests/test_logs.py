@@ -9,12 +9,12 @@ import logging
 import pytest
 from celery import current_app, signals
 
+from environments.redis import redis_client
 from spoton.api.request_id import RequestIdFilter
 from spoton.logs import ContextFilter, JsonFormatter
 from spoton.services.logs import LogForwarder
 from spoton.task_signals import subject
 from tracking.log_context import bind, bind_only, log_context
-from tracking.redis import redis_client
 from workers.tasks import associate
 
 TASK = "0b0c8b1e-7c1b-4a53-9b3d-0f2f6a1f4c11"

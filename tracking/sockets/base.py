@@ -63,7 +63,7 @@ class Socket(AsyncWebsocketConsumer):
         """Look up what the socket is about, as this user may see it; in a thread. Raises DomainError."""
 
     def group(self) -> str:
-        """The channel group whose notices matter here."""
+        """The group whose notices matter here."""
         raise NotImplementedError
 
     async def opened(self) -> None:

@@ -1,4 +1,4 @@
-"""What the sockets of one process that follow the same thing share: one listener on its channel group.
+"""What the sockets of one process that follow the same thing share: one listener on its notices.
 
 Notices come to the process once and are handed to every local viewer's mailbox. A viewer takes them at its own pace;
 one that is slow loses old notices, never delays others.
@@ -10,19 +10,16 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
-from channels.layers import get_channel_layer
-
-from tracking.redis import async_redis_client
+from environments.notices import Notice, hearing
+from environments.redis import async_redis_client
 from tracking.sockets.shared import Shared
 from tracking.stores import STORES_AWAY, brief
 
 log = logging.getLogger(__name__)
 
-# a restarted Redis has forgotten who listens: everybody says so again this often
-JOIN_AGAIN_EVERY_S = 5.0
 # notices that wait for a viewer; beyond that the oldest that something newer stands for give way
 MOST_WAITING = 64
 REPLACEABLE = "batch.committed"
@@ -31,7 +28,6 @@ MOST_KEPT = 64
 # pictures, likewise: some seconds of a few cameras
 MOST_PICTURES = 96
 
-Notice = dict[str, Any]
 LOST: Notice = {"type": "feed.lost"}
 
 
@@ -66,7 +62,7 @@ class Mailbox:
 
 
 class Feed:
-    """The listener on one channel group, and what is shared by those who hear it."""
+    """The listener on the notices of one group, and what is shared by those who hear it."""
 
     def __init__(self, group: str) -> None:
         self.group = group
@@ -79,19 +75,14 @@ class Feed:
 
     async def listen(self) -> None:
         """Runs while there are viewers."""
-        layer = get_channel_layer()
-        channel = await layer.new_channel()
         try:
-            await layer.group_add(self.group, channel)
-            self._joined.set()
-            again = asyncio.create_task(self._stay_joined(layer, channel))
-            try:
-                while True:
-                    self.tell(await layer.receive(channel))
-            finally:
-                again.cancel()
-                with suppress(*STORES_AWAY):
-                    await layer.group_discard(self.group, channel)
+            async with hearing(self.group) as notices:
+                self._joined.set()
+                # asked, because before Python 3.12 `asyncio.wait_for`, by which redis-py sends, can lose a cancellation
+                while self.viewers:
+                    notice = await anext(notices)
+                    if notice is not None:
+                        self.tell(notice)
         except STORES_AWAY as error:
             log.warning("the notices of %s are lost for now: %s", self.group, brief(error))
             self.tell(LOST)
@@ -103,14 +94,6 @@ class Feed:
     def tell(self, notice: Notice) -> None:
         for mailbox in self.viewers:
             mailbox.put(notice)
-
-    async def _stay_joined(self, layer: Any, channel: str) -> None:
-        while True:
-            await asyncio.sleep(JOIN_AGAIN_EVERY_S)
-            try:
-                await layer.group_add(self.group, channel)
-            except STORES_AWAY:
-                self.tell(LOST)
 
     async def add(self, mailbox: Mailbox) -> None:
         """From now on every notice reaches the mailbox."""

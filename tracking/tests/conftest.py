@@ -12,10 +12,10 @@ from django.db import connections
 from rest_framework.test import APIClient
 
 from environments.models import Environment, Role
+from environments.redis import redis_client
 from tracking import frames, services
 from tracking.commit import commit_ready_batches
 from tracking.models import ProcessingTask
-from tracking.redis import redis_client
 from tracking.tests import factories
 
 

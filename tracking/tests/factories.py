@@ -15,12 +15,12 @@ import numpy as np
 from django.contrib.auth import get_user_model
 
 from environments.models import Camera, Environment, Role
+from environments.redis import redis_client
 from environments.services import environment_load, membership_set, recording_register
 from tracking import observations, services
 from tracking.commit import BatchInput, Known
 from tracking.models import ProcessingTask
 from tracking.queues import lists_of
-from tracking.redis import redis_client
 
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 FPS = 10.0

@@ -1,4 +1,4 @@
-"""Real sockets for tests: real consumers, real channel layer, real notices."""
+"""Real sockets for tests: real consumers, real Redis, real notices."""
 
 from __future__ import annotations
 

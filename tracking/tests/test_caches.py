@@ -6,9 +6,9 @@ import uuid
 
 import pytest
 
+from environments.redis import redis_client
 from tracking import frames, single_flight
 from tracking.caches import caches_clear
-from tracking.redis import redis_client
 from tracking.single_flight import made_once
 
 pytestmark = pytest.mark.django_db

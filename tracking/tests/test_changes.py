@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from environments.errors import ConflictError, PermissionDeniedError, ValidationFailedError
+from environments.redis import redis_client
 from tracking import selectors
 from tracking.changes import change_undo, person_merge, person_split
 from tracking.commit import commit_ready_batches
@@ -26,7 +27,6 @@ from tracking.models import Appearance, Detection, Person, Position, SparePositi
 from tracking.planning import person_id
 from tracking.publish import updates_key
 from tracking.record import identities, record_tracks
-from tracking.redis import redis_client
 from tracking.tests.factories import Person as Seen
 from tracking.tests.factories import Rows, perceived, walk, yard
 from tracking.tests.people import (

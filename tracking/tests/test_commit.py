@@ -13,6 +13,7 @@ import msgpack
 import pytest
 from django.db import connection, connections
 
+from environments.redis import redis_client
 from tracking import publish
 from tracking.commit import close_task, commit_ready_batches
 from tracking.models import (
@@ -25,7 +26,6 @@ from tracking.models import (
     ProcessingTask,
     Trajectory,
 )
-from tracking.redis import redis_client
 from tracking.services import task_fail, task_start, task_stop
 from tracking.stores import STORES_AWAY
 from tracking.tests.factories import Rows, finish, perceived, prepared, queued, walk

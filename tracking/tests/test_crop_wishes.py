@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from environments.redis import redis_client
 from tracking import crop_wishes
 from tracking.crop_wishes import EVERY_S, FIRST_AFTER_S, FORGET_S, MOST_PER_BATCH, CropWishes
 from tracking.crops import CUT_WORTH, quality_of
-from tracking.redis import redis_client
 from tracking.services import task_prepared, task_start
 from tracking.tests.factories import CHOICE, EMBEDDER, queued
 

@@ -8,9 +8,9 @@ import uuid
 
 import pytest
 
+from environments.redis import redis_client
 from tracking import frames
 from tracking.errors import MediaTimeoutError
-from tracking.redis import redis_client
 from tracking.tests.factories import queued
 
 TASK = uuid.uuid4()

@@ -9,11 +9,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from environments.redis import redis_client
 from spoton.services.processes import free_port
 from tracking import metrics, performance
 from tracking.commit import commit_ready_batches
 from tracking.models import ProcessingTask
-from tracking.redis import redis_client
 from tracking.tests.factories import START, perceived, walk
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,13 +18,13 @@ from django.core.asgi import get_asgi_application
 from django.db import connection, connections
 
 from environments.models import Membership
+from environments.notices import channel_of
+from environments.redis import redis_client
 from environments.signed_urls import sign_url
 from spoton.auth.sessions import session_begin, session_end
 from tracking import frames, mjpeg
 from tracking.commit import commit_ready_batches
-from tracking.redis import async_redis_client, redis_client
 from tracking.services import task_stop
-from tracking.sockets import feed
 from tracking.steering import task_pause
 from tracking.tests.factories import START, perceived, person, walk
 from tracking.tests.socket_client import PATIENCE_S
@@ -124,11 +124,7 @@ def commit(task: Any, *numbers: int) -> None:
 
 
 async def listeners() -> int:
-    redis = async_redis_client()
-    groups = [key async for key in redis.scan_iter("spoton-layer*:group:*")]
-    count = sum([await redis.zcard(key) for key in groups])
-    await redis.aclose()
-    return count
+    return await sync_to_async(lambda: len(redis_client().pubsub_channels(channel_of("*"))))()
 
 
 async def test_the_newest_pictures_follow_each_other(task, viewer):
@@ -275,23 +271,6 @@ async def test_who_only_looks_keeps_no_connection_of_the_database(task, viewer, 
             for _ in range(5):
                 await seen.part()
         assert await database_sessions() == before
-
-
-async def test_it_goes_on_when_redis_has_forgotten_who_listens(task, viewer, monkeypatch):
-    monkeypatch.setattr(feed, "JOIN_AGAIN_EVERY_S", 0.05)
-    monkeypatch.setattr(mjpeg, "REPAINT_S", 0.1)
-    await commit(task, 0)
-    async with stream(task, viewer, query="overlay=false&max_rate=30") as seen:
-        await seen.start()
-        await seen.part()
-        redis_client().delete(*redis_client().keys("spoton-layer*:group:*"))
-        async with asyncio.timeout(PATIENCE_S):
-            while not await listeners():
-                await asyncio.sleep(0.02)
-        await commit(task, 1)
-        async with asyncio.timeout(PATIENCE_S):
-            while await seen.number() < 10:
-                pass
 
 
 async def test_many_viewers_cause_one_render_of_each_picture(task, viewer, monkeypatch):

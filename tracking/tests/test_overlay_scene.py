@@ -10,12 +10,12 @@ from django.db.models import F
 
 from calibration import CameraModel
 from calibration.tests.cameras import looking_at_ground
+from environments.redis import redis_client
 from tracking.models import Detection
 from tracking.overlay_scene import boxes_at, boxes_of_update, outline_in, scene_of, was_processed
 from tracking.overlay_style import OverlayStyle
 from tracking.planning import person_id
 from tracking.publish import last_key
-from tracking.redis import redis_client
 
 pytestmark = pytest.mark.django_db
 

@@ -13,11 +13,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from environments.redis import redis_client
 from tracking import looks
 from tracking.gallery import usual_embedder
 from tracking.models import Appearance
 from tracking.queues import lists_of
-from tracking.redis import redis_client
 from tracking.tests.factories import assert_error
 from tracking.tests.people import Walk, at, ended, who, write
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from environments.redis import redis_client
 from tracking import placement
 from tracking.devices import announce, live_device_queues, withdraw
 from tracking.placement import balanced
-from tracking.redis import redis_client
 from tracking.services import task_start
 from tracking.tests.factories import prepared
 

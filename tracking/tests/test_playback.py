@@ -10,10 +10,10 @@ from asgiref.sync import sync_to_async
 from hypothesis import given
 from hypothesis import strategies as st
 
+from environments.redis import redis_client
 from tracking import playback
 from tracking.models import Batch, ProcessingTask
 from tracking.playback import Clock, playback_pause, playback_play, playback_seek, playback_state
-from tracking.redis import redis_client
 from tracking.reel import Reel, reel
 from tracking.replay import replayed_texts, replayed_updates
 from tracking.services import task_stop

@@ -9,6 +9,7 @@ import msgpack
 import numpy as np
 import pytest
 
+from environments.redis import redis_client
 from environments.services import environment_load
 from tracking.changes import change_undo, person_merge, person_split
 from tracking.commit import commit_ready_batches
@@ -17,7 +18,6 @@ from tracking.models import Appearance, Detection, Person, PersonChange, Positio
 from tracking.planning import person_id
 from tracking.publish import updates_key
 from tracking.record import record_tracks
-from tracking.redis import redis_client
 from tracking.tests.factories import START, Rows, perceived, record, walk, yard
 from tracking.tests.factories import Person as Seen
 from tracking.tests.people import (

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from environments.redis import redis_client
 from tracking import observations, schedule
 from tracking.commit import commit_ready_batches
 from tracking.devices import announce, withdraw
 from tracking.models import ProcessingTask
 from tracking.queues import lists_of
-from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
 from tracking.tests.factories import asked_for, perceived, prepared, queued, record, walk
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from environments.redis import redis_client
 from tracking import single_flight
-from tracking.redis import redis_client
 from tracking.single_flight import made_once
 
 

@@ -9,9 +9,9 @@ import pytest
 from django.core.files.storage import storages
 from rest_framework.test import APIClient
 
+from environments.redis import redis_client
 from tracking import frames, picture_files
 from tracking.models import ProcessingTask, Snapshot
-from tracking.redis import redis_client
 from tracking.tasks import delete_pictures
 from tracking.tests.factories import assert_error, queued
 from tracking.tests.factories import yard as make_yard

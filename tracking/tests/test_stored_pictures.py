@@ -14,13 +14,13 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from environments.models import Environment
+from environments.redis import redis_client
 from tracking import crop_wishes, frames, picture_files, schedule
 from tracking.changes import change_undo, person_merge, person_split
 from tracking.commit import commit_ready_batches
 from tracking.crop_storing import crops_store
 from tracking.crop_wishes import CropRef
 from tracking.models import Detection, LeftPicture, Person, ProcessingTask, StoredCrop
-from tracking.redis import redis_client
 from tracking.services import task_start
 from tracking.stored_pictures import crops_forget, crops_of, crops_plan, stored_crop
 from tracking.tasks import delete_pictures

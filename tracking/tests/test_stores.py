@@ -11,8 +11,8 @@ import pytest
 from django.db import ProgrammingError, connection
 from rest_framework.test import APIClient
 
+from environments.redis import redis_client
 from tracking import frames, stores
-from tracking.redis import redis_client
 from tracking.stores import STORES_AWAY, waits_out
 from tracking.tests.factories import START, assert_error
 

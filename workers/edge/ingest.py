@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db import close_old_connections
 
+from environments.redis import redis_client
 from tracking.models import ProcessingTask
-from tracking.redis import redis_client
 from tracking.stores import STORES_AWAY, brief
 from workers.edge.live_task import LiveTask
 

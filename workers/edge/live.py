@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 
+from environments.redis import redis_client
 from tracking import frames
-from tracking.redis import redis_client
 from workers.batch_work import BatchFrame, KnownBackground
 from workers.batches import FrameBatch
 from workers.detection import needs_background

@@ -14,13 +14,13 @@ from django.db import connections
 from rest_framework_simplejwt.tokens import AccessToken
 
 from environments.models import Role
+from environments.redis import redis_client
 from environments.services import membership_set
 from spoton.auth.authentication import user_of_access_token
 from spoton.auth.sessions import session_begin, session_continue, session_end, sessions_end_all
 from spoton.auth.sockets import TokenAuthMiddleware
 from spoton.auth.tests.conftest import PASSWORD
 from tracking.commit import commit_ready_batches
-from tracking.redis import redis_client
 from tracking.routing import websocket_urlpatterns
 from tracking.services import task_start
 from tracking.sockets import base

@@ -11,9 +11,9 @@ import pytest
 from celery import current_app
 from django.conf import settings
 
+from environments.redis import redis_client
 from spoton.chaos import messages as module
 from spoton.chaos.messages import Messages
-from tracking.redis import redis_client
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import sys
 import time
 from argparse import ArgumentParser
 
-from channels.layers import get_channel_layer
 from django.core.management import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
+from environments.notices import hearing
 from fixtures.scene import SceneConfigError
 from spoton import demo
 from spoton.demo_report import report_tables
@@ -66,23 +66,17 @@ class Command(BaseCommand):
 
 
 async def follow(task_id: str) -> int:
-    """Wait for the task's end by its notices on the channel layer; how many batches were announced."""
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    await layer.group_add(group_of(task_id), channel)
-    notices, moved = 0, time.monotonic()
-    with Progress(disable=not sys.stdout.isatty()) as progress:
-        job = progress.add_task("Processing", total=None)
-        while time.monotonic() - moved < PATIENCE_SECONDS:
-            try:
-                message = await asyncio.wait_for(layer.receive(channel), 2)
-                moved = time.monotonic()
-                notices += message["type"] == "batch.committed"
-            except TimeoutError:
-                pass
-            task = await ProcessingTask.objects.aget(pk=task_id)
-            progress.update(job, completed=task.batches_done, total=task.batches_total)
-            if task.status in ProcessingTask.FINAL:
-                break
-    await layer.group_discard(group_of(task_id), channel)
-    return notices
+    """Wait for the task's end by its notices; how many batches were announced."""
+    count, moved = 0, time.monotonic()
+    async with hearing(group_of(task_id)) as notices:
+        with Progress(disable=not sys.stdout.isatty()) as progress:
+            job = progress.add_task("Processing", total=None)
+            async for notice in notices:
+                if notice is not None:
+                    moved = time.monotonic()
+                    count += notice["type"] == "batch.committed"
+                task = await ProcessingTask.objects.aget(pk=task_id)
+                progress.update(job, completed=task.batches_done, total=task.batches_total)
+                if task.status in ProcessingTask.FINAL or time.monotonic() - moved > PATIENCE_SECONDS:
+                    break
+    return count

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from environments.models import Role
+from environments.redis import redis_client
 from environments.services import membership_set
 from tracking import frames
-from tracking.redis import redis_client
 from tracking.reloading import models_generation
 from tracking.tests import factories
 from tracking.tests.factories import assert_error, queued

@@ -9,12 +9,12 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from prometheus_client.parser import text_string_to_metric_families
 
+from environments.redis import redis_client
 from spoton.asgi import application
 from spoton.auth import sessions
 from spoton.system import prometheus
 from tracking import devices, metrics
 from tracking.gpus import gpu_announce
-from tracking.redis import redis_client
 from tracking.tests.socket_client import PATIENCE_S
 
 pytestmark = pytest.mark.django_db

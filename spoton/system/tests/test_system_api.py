@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from environments.redis import redis_client
 from tracking import devices
 from tracking.queues import lists_of
-from tracking.redis import redis_client
 from tracking.tests import factories
 from tracking.tests.factories import assert_error
 

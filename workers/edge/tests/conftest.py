@@ -14,12 +14,12 @@ import pytest
 from django.db import connections
 
 from environments.models import Environment, Role
+from environments.redis import redis_client
 from environments.services import environment_load
 from fixtures.definitions import load_definition
 from fixtures.stream_server import StreamServer
 from tracking import tasks as _tasks_of_tracking  # noqa: F401 (known to the workers below)
 from tracking.queues import lists_of
-from tracking.redis import redis_client
 from tracking.tests.factories import person
 from workers import tasks
 from workers.edge import ingest, live_background

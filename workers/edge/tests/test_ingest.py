@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from environments.redis import redis_client
 from tracking import frames, picture_files, schedule, selectors
 from tracking.models import Batch, Detection, Position, ProcessingTask, StoredCrop, Trajectory
-from tracking.redis import redis_client
 from tracking.services import task_start, task_stop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tracking.redis import redis_client
+from environments.redis import redis_client
 from workers.detection.background import BackgroundModel
 from workers.edge import live_background
 from workers.edge.live import BackgroundStore

@@ -10,11 +10,11 @@ import pytest
 
 from environments.errors import DomainError
 from environments.models import Recording
+from environments.redis import redis_client
 from environments.services import recording_register
 from tracking import frames, looks, media, schedule
 from tracking.models import Batch, Detection, ProcessingTask, StoredCrop, Trajectory
 from tracking.queues import lists_of
-from tracking.redis import redis_client
 from tracking.reloading import models_reload
 from tracking.rendering import Look
 from tracking.services import task_start

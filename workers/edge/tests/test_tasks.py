@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
+from environments.redis import redis_client
 from environments.services import recording_register
 from tracking import observations, services
 from tracking.models import Batch, Detection, ProcessingTask
 from tracking.planning import batch_message
 from tracking.queues import lists_of
-from tracking.redis import redis_client
 from tracking.services import task_start
 from tracking.tests.factories import START
 from workers import tasks

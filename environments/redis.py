@@ -7,6 +7,7 @@ from functools import cache
 import redis
 import redis.asyncio
 from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -20,6 +21,7 @@ def redis_client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, health_check_interval=15, retry=_RETRY)
 
 
-def async_redis_client() -> redis.asyncio.Redis:
+def async_redis_client(*, retries: int = 3) -> redis.asyncio.Redis:
     """For the sockets that share a feed: bound to the running event loop, to be closed by its owner."""
-    return redis.asyncio.Redis.from_url(settings.REDIS_URL)
+    retry = AsyncRetry(ExponentialBackoff(base=0.05, cap=0.8), retries=retries)
+    return redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=10, retry=retry)
