@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from celery import Task, shared_task
 from django.conf import settings
 
-from environments.redis import redis_client
 from tracking import frames, observations, schedule, services, tracing
+from tracking.backgrounds import background
 from tracking.reloading import models_generation
 from tracking.stores import STORES_AWAY, brief, waits_out
 
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 PREVIEW_WIDTH = 960
 PREVIEW_QUALITY = 75
-BACKGROUND_TTL_SECONDS = 3600
 
 
 @shared_task(name="workers.prepare_task", bind=True, max_retries=2, time_limit=300, soft_time_limit=280)
@@ -222,7 +221,7 @@ def perceiver_of(generation: bytes) -> Perceiver:
         policy=source_policy(),
         models_dir=settings.ENV.models_dir,
         device=settings.ENV.device,
-        cached_background=_cached_background,
+        cached_background=background,
         live_frames=live_frames,
     )
 
@@ -271,13 +270,3 @@ class _FrameSink:
 
             kept = stored_frame(frame, width=PREVIEW_WIDTH, quality=PREVIEW_QUALITY)
             frames.put(task_id=batch.task_id, camera=batch.camera, frame=kept)
-
-
-def _cached_background(key: str, compute: Any) -> bytes:
-    """Backgrounds are pure functions of recordings: the first worker computes, the others take."""
-    name = f"spoton:background:{key}"
-    data = redis_client().get(name)
-    if data is None:
-        data = compute()
-        redis_client().set(name, data, ex=BACKGROUND_TTL_SECONDS)
-    return data
