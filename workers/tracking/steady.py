@@ -2,7 +2,7 @@
 
 What a detector sees of a person changes from frame to frame, with strides, neighbours and luck; the person who is
 tracked moves smoothly. What stays between box and figure (a bag, a slouch, an error of the calibration) is kept, what
-comes and goes within a few frames is not.
+comes and goes within a few frames is not. Of a box that holds two people nothing is believed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ STEADY_S = 0.2
 FORGOTTEN_S = 2.0
 # a box that ends this much (share of the figure's height) above the feet does so because something hides them
 HIDDEN = 0.1
+# a box that is so many times wider or higher than the figure is of two people, if it also holds this share of somebody
+# whom the camera shows in no box of their own
+TOO_LARGE, HELD = 1.5, 0.5
 
 
 class Lie(NamedTuple):
@@ -69,13 +72,18 @@ class SteadyBoxes:
         figures, in_view, scales = (
             values.tolist() for values in (sights.boxes_px, sights.inside, sights.scale_px)
         )
+        somebody = [(number, i) for number, i in row.items() if tracks.confirmed[i]]
         result = []
         for v, (view, numbers) in enumerate(zip(views, assigned, strict=True)):
-            boxes = []
+            found, boxes = set(numbers.tolist()), []
+            without = [figures[v][i] for number, i in somebody if number not in found and in_view[v][i]]
             for number, box in zip(numbers.tolist(), view.boxes_px.tolist(), strict=True):
                 i = row.get(number)
                 if i is not None and in_view[v][i]:
-                    box = self.steady(view.camera, number, time_s, box, figures[v][i], scales[v][i])
+                    if is_of_two(box, figures[v][i], without):
+                        box = figures[v][i]
+                    else:
+                        box = self.steady(view.camera, number, time_s, box, figures[v][i], scales[v][i])
                 boxes.append(tuple(box))
             result.append(boxes)
         return result
@@ -135,3 +143,23 @@ class SteadyBoxes:
 
     def restore(self, state: dict[str, Any]) -> None:
         self._lies = {camera: {n: Lie(*lie) for n, *lie in rows} for camera, rows in state.items()}
+
+
+def is_of_two(
+    box_px: Sequence[float], figure_px: Sequence[float], without: Sequence[Sequence[float]]
+) -> bool:
+    """Whether a detector took its person and somebody else for one.
+
+    Args:
+        box_px: (4,) xyxy as found; figure_px: (4,) where its person should show.
+        without: (4,) where the others should show who have no box of their own.
+    """
+    left, top, right, bottom = box_px
+    x1, y1, x2, y2 = figure_px
+    if right - left <= TOO_LARGE * (x2 - x1) and bottom - top <= TOO_LARGE * (y2 - y1):
+        return False
+    for x1, y1, x2, y2 in without:
+        width, height = min(right, x2) - max(left, x1), min(bottom, y2) - max(top, y1)
+        if width > 0 and height > 0 and width * height >= HELD * (x2 - x1) * (y2 - y1):
+            return True
+    return False
