@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.tracking.steady import STEADY_S, SteadyBoxes
+from workers.tracking.steady import STEADY_S, SteadyBoxes, is_of_two
+from workers.tracking.tests.people import MODELS, World, follow, standing
 
 W, H = 640, 360
 
@@ -85,3 +86,48 @@ def test_it_goes_on_from_its_state_and_forgets_who_is_gone():
     assert other.steady("c", 1, 0.1, figure, figure, 120) == steady.steady("c", 1, 0.1, figure, figure, 120)
     steady.forget(10.0)
     assert steady.to_state() == {"c": []}
+
+
+LONE = (100.0, 100.0, 140.0, 220.0)
+BESIDE = (130.0, 100.0, 170.0, 220.0)
+
+
+@pytest.mark.parametrize(
+    ("box", "without", "of_two"),
+    [
+        ((100, 100, 170, 220), [BESIDE], True),
+        ((100, 100, 140, 300), [(105.0, 180.0, 145.0, 300.0)], True),
+        # somebody carries something
+        ((100, 100, 170, 220), [], False),
+        # nobody else is in the box
+        ((100, 100, 170, 220), [(160.0, 100.0, 200.0, 220.0)], False),
+        # not larger than its person is
+        ((98, 100, 150, 220), [BESIDE], False),
+    ],
+)
+def test_a_box_is_of_two_when_it_is_too_large_and_somebody_has_none(box, without, of_two):
+    assert is_of_two(box, LONE, without) is of_two
+
+
+class TakenForOne(World):
+    """The southern camera's detector takes two people who stand side by side for one, from the third second on."""
+
+    def at(self, camera, instant):
+        found = super().at(camera, instant)
+        if camera == "south" and instant >= 30:
+            (name, one, look), (_, other, _) = found
+            found = [(name, np.r_[np.minimum(one, other)[:2], np.maximum(one, other)[2:]], look)]
+        return found
+
+
+def test_where_two_are_taken_for_one_each_is_drawn_as_wide_as_they_are():
+    places = {"a": (-0.5, 12.0), "b": (0.5, 12.0)}
+    rows = follow(TakenForOne({name: standing(place) for name, place in places.items()}), 6)
+    figures = MODELS["south"].person_boxes(np.array([*places.values()]), 1.72)
+    usual, both = np.diff(figures[:, ::2]).mean(), figures[:, 2].max() - figures[:, 0].min()
+    for instant in range(32, 48):
+        drawn = [row[6] for row in rows.detections + rows.bridged if (row[0], row[3]) == (instant, "south")]
+        widths = np.diff(np.array(drawn)[:, ::2])
+        assert len(drawn) == 2
+        assert (widths < 1.3 * usual).all(), instant
+    assert both > 2 * usual
