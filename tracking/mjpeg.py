@@ -21,6 +21,7 @@ from django.db import connections
 
 from environments.errors import DomainError
 from tracking import frames, media, selectors
+from tracking.cancelling import cancelled
 from tracking.models import ProcessingTask
 from tracking.overlay_config import style_for
 from tracking.overlay_scene import boxes_of_update
@@ -91,8 +92,7 @@ class Stream:
                         async for picture in pictures:
                             yield part_of(picture)
                 finally:
-                    listening.cancel()
-                    playing.cancel()
+                    await cancelled(listening, playing)
             yield f"--{BOUNDARY}--\r\n".encode()
         except STORES_AWAY as error:
             log.warning("a stream ends, its viewer may come back: %s", brief(error))

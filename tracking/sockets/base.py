@@ -18,6 +18,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from environments.errors import DomainError, PermissionDeniedError
 from environments.notices import ACCESS_GROUP
+from tracking.cancelling import cancelled
 from tracking.sockets.feed import LOST, Feed, Mailbox, Notice, following
 from tracking.sockets.protocol import BURST, MOST_BYTES, PER_SECOND, Close, error_message
 from tracking.stores import STORES_AWAY, brief
@@ -88,10 +89,7 @@ class Socket(AsyncWebsocketConsumer):
             if life.done():
                 life.result()
         finally:
-            gone.cancel()
-            life.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await life
+            await cancelled(gone, life)
             await self._stop()
 
     async def connect(self) -> None:
@@ -106,9 +104,7 @@ class Socket(AsyncWebsocketConsumer):
     async def _stop(self) -> None:
         """Leave nothing behind, however the socket ended."""
         if self._pump is not None:
-            self._pump.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._pump
+            await cancelled(self._pump)
 
     async def _live(self) -> None:
         """From admission to the end of the socket: one notice after the other."""
@@ -153,9 +149,7 @@ class Socket(AsyncWebsocketConsumer):
         try:
             yield
         finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+            await cancelled(running)
 
     async def _handle(self, notice: Notice) -> None:
         if notice is LOST:
