@@ -17,6 +17,7 @@ from workers.choices import choose_models
 from workers.perceive import Perceiver
 from workers.sources import SourcePolicy, open_source
 from workers.tracking.batch import BatchTracks
+from workers.tracking.settings import TrackerSettings
 from workers.tracking.tracker import CameraView, MultiCameraTracker
 from workers.types import EngineError
 
@@ -47,6 +48,7 @@ def track_video(
     embedder: str,
     out: Path,
     score_threshold: float | None = None,
+    memory_s: float = TrackerSettings.reid_memory_s,
     models_dir: Path | None = None,
     device: str = "cpu",
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -55,6 +57,7 @@ def track_video(
 
     Args:
         camera_config: see `CameraModel.from_mapping`; None tracks in the image plane.
+        memory_s: who was away for longer is somebody new; 0: everybody who comes back is, as MOTChallenge counts.
 
     Raises:
         EngineError: the video or a model cannot be used.
@@ -68,7 +71,9 @@ def track_video(
         raise EngineError(f"{video} has no known length; only recordings can be tracked here")
     choice, look = choose_models(detector, embedder, models_dir=models_dir, device=device)
     model = CameraModel.from_mapping(camera_config).scaled_to(info.image_size) if camera_config else None
-    tracker = MultiCameraTracker([CameraView(CAMERA, info.image_size, model)])
+    tracker = MultiCameraTracker(
+        [CameraView(CAMERA, info.image_size, model)], TrackerSettings(reid_memory_s=memory_s)
+    )
     perceiver = Perceiver(policy=policy, models_dir=models_dir, device=device)
     begun, frames, problems, rows = time.perf_counter(), 0, [], BatchTracks()
     # gaps in the numbering of an image folder make it longer than its images

@@ -270,7 +270,8 @@ async def test_who_only_looks_keeps_no_connection_of_the_database(task, viewer, 
             await seen.start()
             for _ in range(5):
                 await seen.part()
-        assert await database_sessions() == before
+        # those of earlier requests may have ended meanwhile
+        assert await database_sessions() <= before
 
 
 async def test_many_viewers_cause_one_render_of_each_picture(task, viewer, monkeypatch):

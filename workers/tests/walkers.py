@@ -36,16 +36,23 @@ def image(number: int, *, empty: bool = False) -> np.ndarray:
     return picture
 
 
-def record(path: Path, *, empty: Callable[[int], bool] = lambda number: False) -> Path:
-    """Four seconds; `empty` says which frames show nobody."""
+def record(
+    path: Path,
+    *,
+    frames: int = FRAMES,
+    empty: Callable[[int], bool] = lambda number: False,
+    again_after: int | None = None,
+) -> Path:
+    """Four seconds; `empty` says which frames show nobody, and after so many the walker begins again."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = FPS
         stream.codec_context.thread_count = 1
-        for number in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(image(number, empty=empty(number)), format="bgr24")
+        for number in range(frames):
+            shown = image(number % (again_after or frames), empty=empty(number))
+            frame = av.VideoFrame.from_ndarray(shown, format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

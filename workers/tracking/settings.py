@@ -95,7 +95,7 @@ class TrackerSettings:
     tracklet_gap_s: float = 2.0
     # where a camera overlooks somebody for at most this long, the boxes in between are drawn in (s)
     bridge_s: float = 1.0
-    # people who left may come back under the same identity for this long (s)
+    # people who left may come back under the same identity for this long (s); 0: they come back as somebody new
     reid_memory_s: float = 900.0
     # nobody walks faster (m/s); bounds where someone can reappear
     fastest: float = 3.0
@@ -105,13 +105,14 @@ class TrackerSettings:
             value = getattr(self, field.name)
             if not math.isfinite(value):
                 raise ValueError(f"{field.name} must be finite, got {value}")
-            if field.name not in ("lost", "seen_evidence", "lag_s") and value <= 0:
+            if field.name not in ("lost", "seen_evidence", "lag_s", "reid_memory_s") and value <= 0:
                 raise ValueError(f"{field.name} must be above 0, got {value}")
         for name in ("start_score", "slipped", "feet_cut", "feet_cut_hidden", "chance", "blind"):
             if getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
-        if self.lag_s < 0:
-            raise ValueError(f"lag_s must not be negative, got {self.lag_s}")
+        for name in ("lag_s", "reid_memory_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.lost >= 0:
             raise ValueError(f"lost must be below 0, got {self.lost}")
         if self.evidence_cap < self.confirm:

@@ -1,12 +1,23 @@
 """`manage.py track_video`: the engine on one video, without servers; writes the MOT format."""
 
 import json
+import math
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
 from django.core.management import BaseCommand, CommandError
 from rich.progress import Progress
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ArgumentTypeError(f"give 0 or more seconds, not {text}")
+    return value
 
 
 class Command(BaseCommand):
@@ -23,6 +34,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--embedder", default="auto", help="descriptor, onnx:PATH, clip[:PATH], auto")
         parser.add_argument("--score-threshold", type=float, help="leave out detections below this score")
+        parser.add_argument(
+            "--memory",
+            type=_seconds,
+            help="seconds after which somebody who left the picture is somebody new (default: 900); "
+            "0 counts people as MOTChallenge does: whoever comes back is somebody new",
+        )
         parser.add_argument("--out", required=True, type=Path)
 
     def handle(self, *, video: Path, camera_config: Path | None, out: Path, **options: object) -> None:
@@ -42,6 +59,7 @@ class Command(BaseCommand):
                     detector=options["detector"],
                     embedder=options["embedder"],
                     score_threshold=options["score_threshold"],
+                    **({} if options["memory"] is None else {"memory_s": options["memory"]}),
                     models_dir=settings.ENV.models_dir,
                     device=settings.ENV.device,
                     out=out,
