@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 from django.core.asgi import get_asgi_application
 
@@ -25,6 +26,8 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+# WhiteNoise reads files as threads do; the console's are small, and nobody who starts SpotOn can do anything about it
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)
 announce_at_start()
 # sockets are served by one thread, and beside it others ask the database: it must not wait 5 ms for each of them
 sys.setswitchinterval(0.001)
