@@ -274,6 +274,17 @@ async def test_who_only_looks_keeps_no_connection_of_the_database(task, viewer, 
         assert await database_sessions() <= before
 
 
+async def test_when_redis_goes_away_the_stream_ends_and_its_viewer_may_come_back(task, viewer):
+    await commit(task, 0)
+    async with stream(task, viewer, query="overlay=false&max_rate=30") as seen:
+        await seen.start()
+        await seen.part()
+        await sync_to_async(redis_client().execute_command)("CLIENT", "KILL", "TYPE", "pubsub")
+        async with asyncio.timeout(PATIENCE_S):
+            while not seen.ended:
+                await seen._more()
+
+
 async def test_many_viewers_cause_one_render_of_each_picture(task, viewer, monkeypatch):
     from tracking import rendering
 

@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 
-from environments.notices import notify
+from environments.notices import channel_of, notify
 from environments.redis import redis_client
 from tracking import frames, publish, selectors
 from tracking.models import ProcessingTask
@@ -518,3 +518,13 @@ async def test_only_what_was_sent_can_be_acknowledged_and_never_less(task, viewe
         await viewing.send_json_to({"type": "ack", "seq": 19})
         assert (await message(viewing))["error"]["code"] == "validation_error"
         assert await viewing.receive_nothing(0.1)
+
+
+async def test_nothing_stays_behind_when_viewers_leave(task, viewer):
+    for _ in range(3):
+        async with socket("frames", task.pk, viewer):
+            pass
+    group = channel_of(publish.group_of(task.pk))
+    async with asyncio.timeout(PATIENCE_S):
+        while await sync_to_async(redis_client().pubsub_channels)(group):
+            await asyncio.sleep(0.01)

@@ -17,6 +17,7 @@ from spoton.sites import scene_end
 from tracking.models import ProcessingTask
 from tracking.publish import group_of
 from tracking.services import task_start
+from tracking.stores import STORES_AWAY, brief
 
 # without any progress for this long something is broken beyond repair
 PATIENCE_SECONDS = 180
@@ -56,7 +57,10 @@ class Command(BaseCommand):
             embedder=options["embedder"],
         )
         begun = time.monotonic()
-        notices = asyncio.run(follow(str(task.pk)))
+        try:
+            notices = asyncio.run(follow(str(task.pk)))
+        except STORES_AWAY as error:
+            raise CommandError(f"PostgreSQL or Redis went away; the task goes on. {brief(error)}") from error
         task.refresh_from_db()
         if task.status != ProcessingTask.Status.COMPLETED:
             raise CommandError(f"The task ended as {task.status}: {task.error_message or 'no progress'}")
