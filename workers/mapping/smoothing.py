@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.compiled import compiled, compiled_lean
-from workers.mapping.kalman import Motion
 from workers.mapping.symmetric import invert
 
 
@@ -23,7 +22,7 @@ class Step:
 
     Attributes:
         instant: number of the instant; time_s: its time.
-        dt: seconds since the step before.
+        transition: (5, 5) from the step before to this one.
         numbers: (n,) track numbers, ascending.
         means, covariances: (n, 5), (n, 5, 5) after the instant's measurements.
         predicted, predicted_covariances: before them.
@@ -31,7 +30,7 @@ class Step:
 
     instant: int
     time_s: float
-    dt: float
+    transition: np.ndarray
     numbers: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
@@ -42,16 +41,16 @@ class Step:
 class History:
     """The steps of the last `lag_s` seconds."""
 
-    def __init__(self, motion: Motion) -> None:
-        self.motion = motion
+    def __init__(self) -> None:
         self.steps: deque[Step] = deque()
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def of(self, steps: Iterable[Step]) -> History:
-        """Another history of people who move the same way."""
-        result = History(self.motion)
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> History:
+        """Another history, of these steps."""
+        result = cls()
         result.steps.extend(steps)
         return result
 
@@ -65,7 +64,7 @@ class History:
         for step, after in zip(steps[-2::-1], steps[:0:-1], strict=True):
             means, covariances = _smooth(
                 step.numbers, step.means, step.covariances, after.numbers, after.predicted,
-                after.predicted_covariances, self.motion.transition(after.dt), means, covariances,
+                after.predicted_covariances, after.transition, means, covariances,
             )  # fmt: skip
         return self.steps.popleft(), means, covariances
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from workers.tracking.scene import Scene
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tracks import Tracks
+from workers.tracking.turning import Turning
 from workers.tracking.views import Seen, View
 
 # appearance follows slow changes of light: about this much weight of crops is remembered
@@ -57,9 +58,10 @@ class GroundTracker:
     ) -> None:
         self.settings = settings
         self.motion = motion
+        self.turning = Turning(settings)
         self.scale = scale
         self.bank = CameraBank(projection, settings)
-        self.hypotheses = [Hypothesis(Tracks.none(cameras=len(projection)), History(motion))]
+        self.hypotheses = [Hypothesis(Tracks.none(cameras=len(projection)), History())]
         self.time_s: float | None = None
         # the persons of the confirmed tracks after the last instant, by the tracks' numbers
         self._there: dict[int, int] = {}
@@ -96,6 +98,7 @@ class GroundTracker:
         people = Tracks.joined([h.tracks for h in before])
         starts = np.cumsum([0, *(len(h.tracks) for h in before)])
         were = people.mean[:, :2]
+        self.motion = replace(self.motion, turn_s=self.turning.turn_s)
         people.mean, people.covariance = self.motion.predict(people.mean, people.covariance, dt)
         sights = self.bank.sights(scene.cameras, people.mean[:, SEEN], starts)
         sights = existence.less_by_blindness(sights, people, scene, dt, self.settings)
@@ -130,6 +133,7 @@ class GroundTracker:
         predicted, spread = people.mean, people.covariance
         people.mean, people.covariance = fuse(predicted, spread, told.information.sum(0), told.pull.sum(0))
         existence.weigh(people, sights, told, scene, self.time_s, dt, settings)
+        self.turning.learn(people, begins[1], self.time_s)
         self._remember_looks(people, told, scene)
         proposed = self.bank.sights(scene.cameras, scene.boxes.persons, np.arange(len(scene.scores) + 1))
         alike, rates = scene.alike((whose < 0).any(0), self.scale, settings), self.bank.rates()[scene.cameras]
@@ -151,10 +155,10 @@ class GroundTracker:
             closest, cost = meet(
                 people.number[known], were[known], people.mean[known, :2], parents[c].closest, settings
             )
-            history = parents[c].history.of(parents[c].history.steps)
+            history = History.of(parents[c].history.steps)
             history.append(
                 Step(
-                    instant, time_s, dt, tracks.number, tracks.mean, tracks.covariance,
+                    instant, time_s, self.motion.transition(dt), tracks.number, tracks.mean, tracks.covariance,
                     np.concatenate([predicted[mine], tracks.mean[len(mine):]]),
                     np.concatenate([spread[mine], tracks.covariance[len(mine):]]),
                 )
@@ -246,6 +250,7 @@ class GroundTracker:
                     seen_s=np.array([self.time_s]),
                     appearance=(scene.embeddings[found[b]] * quality[:, None]).sum(0, keepdims=True),
                     weight=quality.sum(keepdims=True) * (scene.embeddings.shape[1] > 0),
+                    before=np.full((1, 2, 3), np.nan),
                 )
             )
             numbers[found[b]] = names[b]
@@ -300,6 +305,7 @@ class GroundTracker:
         several.follow(self.hypotheses)
         return {
             "bank": self.bank.to_state(),
+            "turning": self.turning.to_state(),
             "time_s": self.time_s,
             "there": list(self._there.items()),
             **several.to_state(self.hypotheses),
@@ -307,9 +313,10 @@ class GroundTracker:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.bank.restore(state["bank"])
+        self.turning.restore(state["turning"])
         self.time_s = state["time_s"]
         self._there = dict(state["there"])
-        self.hypotheses = several.from_state(state, History(self.motion))
+        self.hypotheses = several.from_state(state)
 
 
 @compiled

@@ -126,7 +126,7 @@ def to_state(hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     }
 
 
-def from_state(state: dict[str, Any], empty: History) -> list[Hypothesis]:
+def from_state(state: dict[str, Any]) -> list[Hypothesis]:
     steps = [
         Step(**{k: v.copy() if isinstance(v, np.ndarray) else v for k, v in step.items()})
         for step in state["steps"]
@@ -134,7 +134,7 @@ def from_state(state: dict[str, Any], empty: History) -> list[Hypothesis]:
     return [
         Hypothesis(
             Tracks(**{k: v.copy() for k, v in h["tracks"].items()}),
-            empty.of(steps[i] for i in h["history"]),
+            History.of(steps[i] for i in h["history"]),
             {(a, b): seconds for a, b, seconds in h["close_pairs"]},
             h["log_weight"],
             {(a, b): gap for a, b, gap in h["closest"]},

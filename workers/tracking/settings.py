@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields
 @dataclass(frozen=True)
 class TrackerSettings:
     # -- people
-    # spread of each component of a walking velocity (m/s), and how long people keep one (s)
+    # spread of each component of a walking velocity (m/s), and how long people keep one (s): at first, worth so many
+    # turns of people who were watched for two seconds
     speed: float = 0.94
-    turn_s: float = 8.0
+    turn_s: float = 7.0
+    turn_prior: float = 50.0
     # adults with shoes and gait (m)
     height_m: float = 1.70
     height_sigma_m: float = 0.10

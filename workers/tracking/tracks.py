@@ -22,6 +22,8 @@ class Tracks:
         person: (n,) int64, the person's number once confirmed, -1 before.
         born_s, seen_s: (n,) seconds, first and last detection.
         appearance: (n, d) weighted sum of embeddings; weight: (n,) sum of weights.
+        before: (n, 2, 3) x, y (m) and time (s) one and two spans ago, the older first; not a number before the track
+            began. See `turning`.
     """
 
     number: np.ndarray
@@ -35,6 +37,7 @@ class Tracks:
     seen_s: np.ndarray
     appearance: np.ndarray
     weight: np.ndarray
+    before: np.ndarray
 
     @classmethod
     def none(cls, dimension: int = 0, cameras: int = 0) -> Tracks:
@@ -50,6 +53,7 @@ class Tracks:
             seen_s=np.empty(0),
             appearance=np.empty((0, dimension)),
             weight=np.empty(0),
+            before=np.empty((0, 2, 3)),
         )
 
     def __len__(self) -> int:

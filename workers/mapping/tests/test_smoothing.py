@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,6 +21,11 @@ SIGMA_M = 0.3
 HZ, LAG = 10.0, 10
 
 
+def motion_at(instant: int) -> Motion:
+    """The motion before this instant: what is believed of people changes."""
+    return replace(MOTION, turn_s=3.0 + instant % 5)
+
+
 def wide_curve(count: int) -> np.ndarray:
     """(count, 3) somebody of 1.75 m who walks a circle of 8 m at 1.3 m/s."""
     angle = 1.3 / 8.0 * np.arange(count) / HZ
@@ -33,12 +40,14 @@ def followed(truth: np.ndarray, number: int = 0, first: int = 0, seed: int = 4) 
     steps = []
     for i, place in enumerate(truth):
         dt = 1 / HZ if i else 0.0
-        predicted, spread = MOTION.predict(mean, covariance, dt)
+        motion = motion_at(first + i)
+        predicted, spread = motion.predict(mean, covariance, dt)
         says = np.diag([1 / SIGMA_M**2, 1 / SIGMA_M**2, 1 / 0.1**2])[None] * (rng.random() < 0.9)
         seen = place + rng.normal(0, [SIGMA_M, SIGMA_M, 0.1])
         mean, covariance = fuse(predicted, spread, says, (says[0] @ (seen - predicted[0, SEEN]))[None])
         numbers = np.array([number])
-        steps.append(Step(first + i, (first + i) / HZ, dt, numbers, mean, covariance, predicted, spread))
+        F = motion.transition(dt)
+        steps.append(Step(first + i, (first + i) / HZ, F, numbers, mean, covariance, predicted, spread))
     return steps
 
 
@@ -49,7 +58,8 @@ def together(*tracks: list[Step]) -> list[Step]:
         here = [step for steps in tracks for step in steps if step.instant == instant]
         parts = ("numbers", "means", "covariances", "predicted", "predicted_covariances")
         joined = {name: np.concatenate([getattr(step, name) for step in here]) for name in parts}
-        result.append(Step(instant, instant / HZ, 1 / HZ if result else 0.0, **joined))
+        F = motion_at(instant).transition(1 / HZ if result else 0.0)
+        result.append(Step(instant, instant / HZ, F, **joined))
     return result
 
 
@@ -57,7 +67,7 @@ def lagged(
     steps: list[Step], lag: int = LAG, history: History | None = None
 ) -> list[tuple[Step, np.ndarray, np.ndarray]]:
     """What comes out of a history that remembers `lag` steps, to the end."""
-    history = history or History(MOTION)
+    history = history or History()
     result = []
     for step in steps:
         history.append(step)
@@ -105,15 +115,15 @@ def test_what_came_after_never_makes_it_less_sure(seed, lag):
 def test_it_is_the_textbooks_smoother(window):
     """Rauch, Tung and Striebel by plain matrices, over the window."""
     steps = followed(wide_curve(window))
-    F = MOTION.transition(1 / HZ)
     mean, covariance = steps[-1].means[0], steps[-1].covariances[0]
     for step, after in zip(steps[-2::-1], steps[:0:-1], strict=True):
-        m, P = step.means[0], step.covariances[0]
-        ahead = F @ P @ F.T + MOTION.noise(1 / HZ)
+        motion = motion_at(after.instant)
+        F, m, P = motion.transition(1 / HZ), step.means[0], step.covariances[0]
+        ahead = F @ P @ F.T + motion.noise(1 / HZ)
         C = P @ F.T @ np.linalg.inv(ahead)
         mean, covariance = m + C @ (mean - F @ m), P + C @ (covariance - ahead) @ C.T
         np.testing.assert_allclose(after.predicted_covariances[0], ahead, atol=1e-12)
-    history = History(MOTION)
+    history = History()
     for step in steps:
         history.append(step)
     oldest, smoothed, spread = history.oldest()
@@ -153,7 +163,8 @@ def test_who_left_is_not_corrected_by_those_who_stay():
 
 def test_an_empty_yard_has_a_history_too():
     nobody = np.empty((0, 5)), np.empty((0, 5, 5))
-    empty = [Step(i, i / HZ, 1 / HZ, np.empty(0, int), *nobody, *nobody) for i in range(5)]
+    F = MOTION.transition(1 / HZ)
+    empty = [Step(i, i / HZ, F, np.empty(0, int), *nobody, *nobody) for i in range(5)]
     comes = followed(wide_curve(5), first=5)
     for step, means, covariances in lagged([*empty, *comes], lag=2):
         assert means.shape == (len(step.numbers), 5)
@@ -177,11 +188,11 @@ def test_what_was_filtered_is_not_touched():
 def test_a_checkpoint_changes_nothing():
     """By way of the bytes that another worker reads."""
     steps = together(followed(wide_curve(30), 1), followed(wide_curve(20), 2, first=5, seed=8))
-    history = History(MOTION)
+    history = History()
     for step in steps[:15]:
         history.append(step)
     data = wire.pack(to_state([Hypothesis(Tracks.none(), history)]))
-    (told,) = from_state(wire.unpack(data), History(MOTION))
+    (told,) = from_state(wire.unpack(data))
     assert wire.pack(to_state([told])) == data
     other = told.history
     for one, two in zip(lagged(steps[15:], history=history), lagged(steps[15:], history=other), strict=True):

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from workers.mapping.kalman import Motion
 from workers.mapping.smoothing import History, Step
 from workers.tracking import state as wire
 from workers.tracking.hypotheses import (
@@ -27,7 +26,6 @@ from workers.tracking.tests.people import FPS
 from workers.tracking.tracks import Tracks
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
-MOTION = Motion(speed=1.0, turn_s=5.0, height_drift=0.01)
 
 
 def tracks(*numbers: int, persons=None, x=None) -> Tracks:
@@ -47,12 +45,12 @@ def tracks(*numbers: int, persons=None, x=None) -> Tracks:
 
 def step(instant: int, there: Tracks) -> Step:
     past = there.number.copy(), there.mean.copy(), there.covariance.copy()
-    return Step(instant, instant / FPS, 1 / FPS, *past, there.mean + 0.1, 2 * there.covariance)
+    return Step(instant, instant / FPS, np.eye(5), *past, there.mean + 0.1, 2 * there.covariance)
 
 
 def hypothesis(there: Tracks, log_weight: float = 0.0, instants=(), steps=None) -> Hypothesis:
     past = [step(i, there) for i in instants] if steps is None else steps
-    return Hypothesis(there, History(MOTION).of(past), {}, log_weight)
+    return Hypothesis(there, History.of(past), {}, log_weight)
 
 
 # -- which to keep, and which to show ------------------------------------------------------------------------
@@ -226,7 +224,7 @@ def test_steps_that_are_shared_are_stored_once_and_shared_again():
     before = shared()
     state = to_state(before)
     assert [s["instant"] for s in state["steps"]] == [0, 1, 2, 3, 3]
-    one, other = from_state(state, History(MOTION))
+    one, other = from_state(state)
     assert [a is b for a, b in zip(one.history.steps, other.history.steps, strict=True)] == [True] * 3 + [
         False
     ]
@@ -243,7 +241,7 @@ def same(one: list[Hypothesis], other: list[Hypothesis]) -> None:
 
 def test_everything_comes_back_and_is_then_apart():
     before = shared()
-    after = from_state(wire.unpack(wire.pack(to_state(before))), History(MOTION))
+    after = from_state(wire.unpack(wire.pack(to_state(before))))
     same(before, after)
     kept = deepcopy(before)
     after[0].tracks.mean += 1
