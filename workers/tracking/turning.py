@@ -44,6 +44,7 @@ class Turning:
         self._usual_rate = self._twice_variance / settings.turn_s
         self.rate = self._usual_rate
         self.weight = settings.turn_prior
+        self._memory = max(MEMORY, settings.turn_prior)
 
     @property
     def turn_s(self) -> float:
@@ -62,7 +63,7 @@ class Turning:
         total, weight = _turns(
             people.mean, people.covariance, people.before, people.seen_s, teaching, time_s, self._usual_rate, self.rate
         )  # fmt: skip
-        kept = min(self.weight, MEMORY)
+        kept = min(self.weight, self._memory)
         self.rate = (self.rate * kept + total / ROBUST_MEAN) / (kept + weight)
         self.weight = kept + weight
 

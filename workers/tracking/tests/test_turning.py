@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -49,12 +49,12 @@ def watch(
     *,
     n: int | None = None,
     fps: float = FPS,
-    first_s: float = 1e6,
+    settings: TrackerSettings = SETTINGS,
 ) -> Turning:
     """What is learned from (steps, people, 2) places, everybody being seen at every instant."""
-    turning, people = Turning(SETTINGS), people or tracks(places.shape[1])
+    turning, people = Turning(settings), people or tracks(places.shape[1])
     for k, place in enumerate(places):
-        now = first_s + k / fps
+        now = 1e6 + k / fps
         people.mean[:, :2], people.seen_s = place, np.full(len(people), now)
         turning.learn(people, len(people) if n is None else n, now)
     return turning
@@ -68,6 +68,11 @@ def rate_of(turn_s: float, speed: float = 0.7) -> float:
 
 def test_nothing_is_known_at_first():
     assert Turning(SETTINGS).turn_s == pytest.approx(SETTINGS.turn_s)
+
+
+def test_who_is_sure_of_it_learns_nothing():
+    sure = replace(SETTINGS, turn_prior=1e9)
+    assert watch(wanderers(2.0), settings=sure).turn_s == pytest.approx(SETTINGS.turn_s, rel=1e-5)
 
 
 @pytest.mark.parametrize("turn_s", [3.0, 6.0, 15.0])
