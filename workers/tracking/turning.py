@@ -20,7 +20,7 @@ from workers.tracking.tracks import Tracks
 
 # velocities are means over spans of so long (s): over a stride or two, errors of places matter little
 SPAN_S = 1.0
-# whatever people seem to do, they keep a velocity for at least and at most so long (s)
+# whatever people seem to do, they keep a velocity for at least and at most so long (s), unless `turn_s` says otherwise
 LEAST_TURN_S, MOST_TURN_S = 3.0, 25.0
 # nobody changes a velocity by more than this from one span to the next (m/s, each component): that was somebody else
 MOST_CHANGE = 1.4
@@ -28,7 +28,7 @@ MOST_CHANGE = 1.4
 # mean of 1 / (1 + x)
 ROBUST_MEAN = 0.677
 # so many turns are remembered
-MEMORY = 3000.0
+MEMORY = 1000.0
 
 
 class Turning:
@@ -45,11 +45,14 @@ class Turning:
         self.rate = self._usual_rate
         self.weight = settings.turn_prior
         self._memory = max(MEMORY, settings.turn_prior)
+        # a rate that sank without end while everybody stood would take as long to rise again
+        self._least = self._twice_variance / max(MOST_TURN_S, settings.turn_s)
+        self._most = self._twice_variance / min(LEAST_TURN_S, settings.turn_s)
 
     @property
     def turn_s(self) -> float:
         """How long people keep a velocity (s)."""
-        return min(max(self._twice_variance / max(self.rate, 1e-9), LEAST_TURN_S), MOST_TURN_S)
+        return self._twice_variance / self.rate
 
     def learn(self, people: Tracks, n: int, time_s: float) -> None:
         """Learn from where people are at `time_s`.
@@ -64,7 +67,8 @@ class Turning:
             people.mean, people.covariance, people.before, people.seen_s, teaching, time_s, self._usual_rate, self.rate
         )  # fmt: skip
         kept = min(self.weight, self._memory)
-        self.rate = (self.rate * kept + total / ROBUST_MEAN) / (kept + weight)
+        rate = (self.rate * kept + total / ROBUST_MEAN) / (kept + weight)
+        self.rate = min(max(rate, self._least), self._most)
         self.weight = kept + weight
 
     def to_state(self) -> dict[str, Any]:

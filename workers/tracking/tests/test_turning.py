@@ -151,7 +151,21 @@ def test_little_is_learned_where_places_are_uncertain():
 
 @pytest.mark.parametrize("places", [np.zeros((STEPS, PEOPLE, 2)), np.cumsum(wanderers(1.0), axis=0) % 1.0])
 def test_whatever_they_do_it_stays_within_reason(places):
-    assert LEAST_TURN_S <= watch(places).turn_s <= MOST_TURN_S
+    assert LEAST_TURN_S - 1e-9 <= watch(places).turn_s <= MOST_TURN_S + 1e-9
+
+
+def test_after_a_night_in_which_nobody_moves_turns_are_soon_seen_again():
+    still = np.zeros((3600 * FPS, PEOPLE, 2))
+    restless = wanderers(3.0, steps=300 * FPS)
+    learned = watch(np.concatenate([still, restless]))
+    assert learned.turn_s < 0.6 * MOST_TURN_S
+
+
+@pytest.mark.parametrize("turn_s", [1.0, 60.0])
+def test_who_knows_better_is_not_corrected(turn_s):
+    assert Turning(replace(SETTINGS, turn_s=turn_s)).turn_s == pytest.approx(turn_s)
+    sure = replace(SETTINGS, turn_s=turn_s, turn_prior=1e9)
+    assert watch(wanderers(6.0), settings=sure).turn_s == pytest.approx(turn_s, rel=1e-3)
 
 
 def test_it_goes_on_from_its_state():
