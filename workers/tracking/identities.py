@@ -18,6 +18,7 @@ from workers.tracking.assignment import assign_all
 from workers.tracking.recognition import OVERLAP_S, Absent, Recognition
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tracks import unit_rows
+from workers.tracking.variation import Followed
 from workers.tracking.visits import (
     CHUNKS,
     Person,
@@ -40,7 +41,7 @@ KEEP = 0.1
 # once the later one is known by so much weight of crops
 WAIT_S, JOIN_WEIGHT = 5.0, 3.0
 # a track seldom goes over to somebody else: what that costs (nats); looked into where both looks have so much weight
-STAYS, DOUBT_WEIGHT = 7.0, 3.0
+STAYS, DOUBT_WEIGHT = 3.0, 3.0
 # of more people than MANY who may come back only those are compared who left in the last seconds, and the most alike
 MANY, LATELY_S, ALIKE = 1000, 60.0, 64
 # no more people are remembered, whatever comes: those who have been away longest are forgotten
@@ -75,6 +76,7 @@ class PersonBook:
         self.decided_s = -np.inf
         # the looks of `persons`, once there are MANY
         self._gallery: Gallery | None = None
+        self._followed = Followed()
 
     # -- what the tracker tells ------------------------------------------------------------------------------
 
@@ -98,6 +100,12 @@ class PersonBook:
     ) -> None:  # fmt: skip
         """A confirmed track has a box at this instant: its weighted embedding, and the weight."""
         self.visits[track].seen(instant, time_s, pair(position_m), camera, look, weight)
+
+    def crops(
+        self, camera: str, tracks: np.ndarray, numbers: np.ndarray, embeddings: np.ndarray, quality: np.ndarray
+    ) -> None:  # fmt: skip
+        """One camera's boxes of all tracks at one instant; see `Followed.see`."""
+        self._followed.see(camera, tracks, numbers, embeddings, quality)
 
     def follows(self, track: int) -> bool:
         """Whether a visit of the track goes on."""
@@ -160,6 +168,7 @@ class PersonBook:
         if time_s - self.decided_s < DECIDE_S:
             return []
         self.decided_s = time_s
+        self._learn_variation(time_s)
         self._learn_strangers()
         renamed = self._doubt(time_s)
         for plane in sorted({visit.plane for visit in self.visits.values() if not visit.settled}):
@@ -179,11 +188,13 @@ class PersonBook:
         """Tracks that have gone over to somebody else: what they look like lately tells. There a new visit begins."""
         renamed = []
         known = [v for v in self.visits.values() if len(v.look) and len(v.fresh) == CHUNKS]
-        known = [v for v in known if min(v.weight, sum(c.weight for c in v.fresh)) >= DOUBT_WEIGHT]
+        weights = np.array([min(v.weight, sum(c.weight for c in v.fresh)) for v in known])
+        known = [v for v, weight in zip(known, weights, strict=True) if weight >= DOUBT_WEIGHT]
         if not known:
             return []
+        weights = weights[weights >= DOUBT_WEIGHT]
         lately = np.stack([sum(chunk.look for chunk in visit.fresh) for visit in known])
-        steadiness = self.recognition.steady(np.stack([visit.look for visit in known]), lately)
+        steadiness = self.recognition.steady(np.stack([visit.look for visit in known]), lately, weights)
         for visit, steady in zip(known, steadiness.tolist(), strict=True):
             if steady >= 0:
                 continue
@@ -197,6 +208,7 @@ class PersonBook:
             visit.fresh = []
             self.waiting.append(visit)
             self.visits[track] = later
+            self._followed.forget(track)
             later.person = self._somebody_new(
                 later.since_s, visit.plane, later.place_m, later.camera, len(later.look)
             )
@@ -309,6 +321,12 @@ class PersonBook:
         known = self.persons[visit.person]
         self.recognition.settled(visit, look, None if visit.new or known.last_s == -np.inf else known)
 
+    def _learn_variation(self, time_s: float) -> None:
+        """Looks of who is followed, by several cameras and for some seconds, are looks of one person."""
+        differences = self._followed.differences(time_s, self.visits)
+        if differences is not None:
+            self.recognition.scale.variation.learn(differences)
+
     def _learn_strangers(self) -> None:
         """People on one plane at once are different people."""
         for plane in sorted({visit.plane for visit in self.visits.values()}):
@@ -350,6 +368,7 @@ class PersonBook:
             "count": self.count,
             "decided_s": self.decided_s,
             "recognition": self.recognition.to_state(),
+            "followed": self._followed.to_state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -364,4 +383,5 @@ class PersonBook:
         self.aside = [visit_of(v) for v in state["aside"]]
         self.count, self.decided_s = state["count"], state["decided_s"]
         self.recognition.restore(state["recognition"])
+        self._followed.restore(state["followed"])
         self._gallery = None

@@ -93,19 +93,26 @@ class Recognition:
         # where a track goes over from one to another, being near the one it left says nothing
         left = absent.numbers == np.array([[visit.left] for visit in visits])
         places = np.where(left, np.minimum(places, 0.0), places)
-        return np.stack([self.looks(visit, absent) for visit in visits]) + places + ways + chance
+        return self.looks(visits, absent) + places + ways + chance
 
-    def steady(self, before: np.ndarray, lately: np.ndarray) -> np.ndarray:
-        """(n,) what the (n, d) looks of tracks lately say about their being the ones they were before (nats)."""
-        return self.scale.steady_ratio(self.scale.changes(unit_rows(before), unit_rows(lately)))
+    def steady(self, before: np.ndarray, lately: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(n,) what the (n, d) looks of tracks lately say about their being the ones they were before (nats).
 
-    def looks(self, visit: Visit, absent: Absent) -> np.ndarray:
-        """(n,) what appearance says (nats)."""
-        look, weight = visit.total()
-        if absent.looks.shape[1] != len(look) or not len(look):
-            return np.zeros(len(absent))
-        alike = self.scale.similarities(unit_rows(look[None]), absent.looks)[0]
-        return self.scale.log_ratio(alike, np.minimum(absent.weights, weight))
+        Args:
+            weights: (n,) of crops in the lesser known look of each pair.
+        """
+        return self.scale.steady_ratio(self.scale.changes(unit_rows(before), unit_rows(lately)), weights)
+
+    def looks(self, visits: Sequence[Visit], absent: Absent) -> np.ndarray:
+        """(v, n) what appearance says of each of v visits and each absent person (nats)."""
+        told, width = np.zeros((len(visits), len(absent))), absent.looks.shape[1]
+        totals = [visit.total() for visit in visits]
+        known = [i for i, (look, _) in enumerate(totals) if width and len(look) == width]
+        if known:
+            looks = unit_rows(np.stack([totals[i][0] for i in known]).astype(float))
+            weights = np.minimum(absent.weights, np.array([[totals[i][1]] for i in known]))
+            told[known] = self.scale.log_ratio(self.scale.similarities(looks, absent.looks), weights)
+        return told
 
     def _places(self, visits: Sequence[Visit], absent: Absent, since: np.ndarray) -> np.ndarray:
         """(v, n) what the places say, -inf where nobody can have come from in that time.
@@ -134,7 +141,7 @@ class Recognition:
             return
         if known is not None:
             then = Absent.of([known])
-            if self.looks(visit, then)[0] >= CLEAR:
+            if self.looks([visit], then)[0, 0] >= CLEAR:
                 self.topology.learn(known.camera, visit.camera, visit.since_s - known.last_s)
         self.scale.learn_person(look)
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from workers.compiled import compiled
+from workers.tracking.tracks import unit_rows
+from workers.tracking.variation import Variation
 
 # so many looks have more pairs than `RunningNormal.MEMORY`
 ENOUGH = 200
@@ -87,12 +89,13 @@ class SimilarityScale:
 class LookScale:
     """The same for two average looks: is this newcomer somebody who was here before?
 
-    What everybody here has in common (the light, the embedder's habits) is taken out of both looks first; that doubles
-    how far strangers and acquaintances lie apart. The more crops an average is made of, the more alike two
-    averages of one person are.
+    What everybody here has in common (the light, the embedder's habits) is taken out of both looks first, and what
+    varies in one person's looks as well counts for little (see `variation`); together that doubles how far strangers
+    and acquaintances lie apart. The more crops an average is made of, the more alike two averages of one person are.
 
     Attributes:
         centre: (d,) sum of the average looks of everybody so far; people: how many.
+        variation: how the looks of one person vary.
         strangers: similarities of people who are there at once, without what is common.
         steady: similarities of what a track looks like in some seconds and what it looked like before.
     """
@@ -101,8 +104,8 @@ class LookScale:
     # similarity of one person's looks at two visits, by the weight of crops of the lesser known one: measured with the
     # descriptor on rendered scenes
     WEIGHTS = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 30.0])
-    SAME = np.array([0.36, 0.43, 0.49, 0.55, 0.63, 0.69])
-    SPREAD = np.array([0.29, 0.28, 0.25, 0.23, 0.22, 0.20])
+    SAME = np.array([0.42, 0.45, 0.56, 0.66, 0.74, 0.85])
+    SPREAD = np.array([0.25, 0.25, 0.22, 0.17, 0.14, 0.12])
     STEADY_LEAST = 0.15
     # density of strangers who are dressed alike
     DOUBLES = 0.02
@@ -118,38 +121,28 @@ class LookScale:
         self.steady = RunningNormal(0.8, 0.2)
         self.centre = np.zeros(0)
         self.people = 0.0
+        self.variation = Variation()
 
     def similarities(self, looks: np.ndarray, others: np.ndarray) -> np.ndarray:
         """(n, m) similarities of (n, d) unit looks and (m, d) others without what is common, -1..1."""
-        return self._without_common(looks @ others.T, looks, others)
+        return self._as_known(looks @ others.T, self._special(looks) @ self._special(others).T)
 
     def changes(self, before: np.ndarray, lately: np.ndarray) -> np.ndarray:
         """(n,) similarities of n people's unit looks before and lately, (n, d) each, without what is common."""
-        raw = (before * lately).sum(1)
-        return self._without_common(raw, before, lately)
+        special = (self._special(before) * self._special(lately)).sum(1)
+        return self._as_known((before * lately).sum(1), special)
 
-    def _without_common(self, raw: np.ndarray, looks: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Scalar products of some pairs of unit looks, or of all, without what is common.
-
-        Args:
-            raw: (n,) products of each of (n, d) looks with the same row of others, or (n, m) with all others.
-        """
+    def _as_known(self, raw: np.ndarray, special: np.ndarray) -> np.ndarray:
+        """Similarities, from those of looks as they are and of what is special about them: as far as that is known."""
         # as if the common part were an axis of its own
         roughly = (raw - self.common.mean) / max(1 - self.common.mean, 0.1)
-        if self.people < 1 or len(self.centre) != looks.shape[1]:
-            return roughly
-        centre = self.centre / self.people
-        square, mine, theirs = centre @ centre, looks @ centre, others @ centre
-        # lengths of the looks less the centre
-        length, its = (
-            np.sqrt(np.maximum(np.square(each).sum(1) - 2 * along + square, 0))
-            for each, along in ((looks, mine), (others, theirs))
-        )
-        if raw.ndim == 2:
-            mine, length = mine[:, None], length[:, None]
-        exact = (raw - mine - theirs + square) / np.maximum(length * its, 1e-6)
         share = self.people / (self.people + self.FEW)
-        return share * exact + (1 - share) * roughly
+        return share * special + (1 - share) * roughly
+
+    def _special(self, looks: np.ndarray) -> np.ndarray:
+        """(n, d) unit rows: (n, d) looks without what is common to all, and little of what varies in everybody."""
+        common = self.centre / self.people if len(self.centre) == looks.shape[1] else 0.0
+        return unit_rows(self.variation.calmed(looks - common))
 
     def log_ratio(self, similarities: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """(n,) how much more likely these similarities are for one person than for two (nats).
@@ -170,11 +163,17 @@ class LookScale:
         # an average of less than one good crop tells less
         return np.clip(ratio, -self.LIMIT, self.LIMIT) * np.minimum(weights, 1.0)
 
-    def steady_ratio(self, similarities: np.ndarray) -> np.ndarray:
-        """(n,) how much likelier a track looks like this if it still follows the one it followed before (nats)."""
-        # people turn and pass through shadows: never surer than that
+    def steady_ratio(self, similarities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(n,) how much likelier a track looks like this if it still follows the one it followed before (nats).
+
+        Args:
+            weights: (n,) of crops in the lesser known look of each pair.
+        """
+        # people turn and pass through shadows, and few crops tell little: never surer than that
+        mean = np.minimum(self.steady.mean, np.interp(weights, self.WEIGHTS, self.SAME))
         spread = max(self.steady.deviation, self.STEADY_LEAST)
-        same = -0.5 * (np.minimum(similarities - self.steady.mean, 0.0) / spread) ** 2 - np.log(spread)
+        spread = np.maximum(spread, np.interp(weights, self.WEIGHTS, self.SPREAD))
+        same = -0.5 * (np.minimum(similarities - mean, 0.0) / spread) ** 2 - np.log(spread)
         others = self.strangers.log_density(np.maximum(similarities, self.strangers.mean))
         self.steady.learn(similarities)
         return np.clip(same - np.logaddexp(others, np.log(self.DOUBLES)), -2 * self.LIMIT, 2 * self.LIMIT)
@@ -192,16 +191,19 @@ class LookScale:
             return
         looks = _some(looks)
         self.common.learn(_pairs(looks))
-        self.strangers.learn(_above_diagonal(self.similarities(looks, looks)))
+        special = self._special(looks)
+        self.strangers.learn(_above_diagonal(self._as_known(looks @ looks.T, special @ special.T)))
 
     def to_state(self) -> dict[str, Any]:
         normals = {name: dict(vars(getattr(self, name))) for name in ("strangers", "common", "steady")}
-        return {**normals, "centre": self.centre, "people": self.people}
+        own = {"centre": self.centre, "people": self.people, "variation": self.variation.to_state()}
+        return {**normals, **own}
 
     def restore(self, state: dict[str, Any]) -> None:
         for name in ("strangers", "common", "steady"):
             vars(getattr(self, name)).update(state[name])
         self.centre, self.people = state["centre"].copy(), state["people"]
+        self.variation.restore(state["variation"])
 
 
 def _some(rows: np.ndarray) -> np.ndarray:

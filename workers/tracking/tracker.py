@@ -255,6 +255,7 @@ class MultiCameraTracker:
         by: dict[int, str] = {}
         for view, numbers in zip(views, assigned, strict=True):
             if len(view):
+                self.book.crops(view.camera, tracks.number, numbers, view.embeddings, view.quality)
                 rows = add_looks(tracks.number, numbers, view.embeddings, view.quality, looks, weights)
                 by.update(dict.fromkeys(rows.tolist(), view.camera))
         places, persons = tracks.mean[:, :2].tolist(), tracks.person.tolist()
