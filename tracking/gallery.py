@@ -13,7 +13,7 @@ from django.utils import timezone
 from pgvector.django import CosineDistance
 
 from environments.models import Environment
-from tracking.models import Appearance, Detection, Person, ProcessingTask
+from tracking.models import Appearance, Detection, LookVariation, Person, ProcessingTask
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ def appearances_forget() -> int:
     until = timezone.now() - timedelta(days=settings.ENV.appearance_days)
     old = Q(task__finished_at__lt=until) | Q(task__mode=ProcessingTask.Mode.LIVE, seen_at__lt=until)
     deleted, _ = Appearance.objects.filter(old).delete()
+    # of tasks whose persons were never compared
+    LookVariation.objects.filter(task__finished_at__lt=until).delete()
     return deleted
 
 

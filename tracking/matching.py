@@ -72,6 +72,16 @@ def match(
     ]
 
 
+def special(looks: np.ndarray, directions: np.ndarray, less: np.ndarray) -> np.ndarray:
+    """(n, d) what is special about each of (n, d) looks.
+
+    What all have in common is taken out, and along (k, d) orthonormal directions, in which looks of one and the same
+    person vary, shares `less` (k,) of the rest.
+    """
+    own = looks - looks.mean(0)
+    return own - (own @ directions.T * less) @ directions
+
+
 def score(similarities: np.ndarray, different: np.ndarray) -> np.ndarray:
     """(m, n) deviations by which each pair's likeness lies above those of its row and of its column."""
     known, likeness = _likeness(different), _likeness(similarities)

@@ -167,6 +167,16 @@ class Appearance(models.Model):
     seen_at = models.DateTimeField()
 
 
+class LookVariation(models.Model):
+    """What varied in looks of one and the same person while a task ran: kept until its persons are compared."""
+
+    task = models.OneToOneField(ProcessingTask, primary_key=True, on_delete=models.CASCADE)
+    directions = models.BinaryField(
+        help_text="k unit vectors as long as an appearance, little-endian float32, in which looks varied most."
+    )
+    less = models.JSONField(help_text="k shares by which looks are scaled down along these.")
+
+
 class Detection(models.Model):
     """A person's box in one camera at one instant. Time series.
 

@@ -23,8 +23,8 @@ from environments.errors import ConflictError
 from tracking.changes import person_merge
 from tracking.feedback import told_apart
 from tracking.identity import current_ids, lock_for_deciding
-from tracking.matching import match
-from tracking.models import Appearance, Detection, Person, PersonChange, ProcessingTask
+from tracking.matching import match, special
+from tracking.models import Appearance, Detection, LookVariation, Person, PersonChange, ProcessingTask
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def persons_match(*, task_id: str) -> list[PersonChange]:
         lock_for_deciding(task.environment_id)
         if not ProcessingTask.objects.filter(pk=task.pk, matched_at=None).update(matched_at=timezone.now()):
             return []
+        LookVariation.objects.filter(task=task).delete()
         apart, changes = told_apart(task.environment), []
         for first, second, details in pairs:
             ids = frozenset(current_ids((first, second)).values())
@@ -73,7 +74,7 @@ def _merge(ids: frozenset[UUID], details: dict[str, Any]) -> PersonChange | None
 
 @dataclass
 class _Sight:
-    """What one task saw of someone."""
+    """What one task saw of someone; the vector's length means nothing."""
 
     person: UUID
     vector: np.ndarray
@@ -97,7 +98,8 @@ def _clear_pairs(task: ProcessingTask) -> list[Pair]:
         return []
     reach = timedelta(hours=hours)
     sights = _sights(task, seen["first"] - reach, seen["last"] + reach)
-    certain = [float(sights[a].vector @ sights[b].vector) for a, b in _complete(sights)]
+    _make_special(task, sights)
+    certain = [_cosine(sights[a].vector, sights[b].vector) for a, b in _complete(sights)]
     tasks: dict[UUID, dict[UUID, list[_Sight]]] = defaultdict(lambda: defaultdict(list))
     for (task_id, _), sight in sorted(sights.items()):
         if sight.first is not None:
@@ -152,6 +154,17 @@ def _sights(task: ProcessingTask, start: datetime, end: datetime) -> Sights:
     }
 
 
+def _make_special(task: ProcessingTask, sights: Sights) -> None:
+    """Leave of the looks what is special about each, by what the task has learned; without that they stay."""
+    varied = LookVariation.objects.filter(task=task).first()
+    if varied is None or not sights:
+        return
+    looks = np.stack([sight.vector for sight in sights.values()])
+    directions = np.frombuffer(varied.directions, "<f4").reshape(-1, looks.shape[1])
+    for sight, vector in zip(sights.values(), special(looks, directions, np.array(varied.less)), strict=True):
+        sight.vector = vector
+
+
 def _complete(sights: Sights) -> list[tuple[tuple[UUID, UUID], tuple[UUID, UUID]]]:
     """Add when each was seen.
 
@@ -186,6 +199,10 @@ def _complete(sights: Sights) -> list[tuple[tuple[UUID, UUID], tuple[UUID, UUID]
 def _look(found: list[_Sight]) -> np.ndarray:
     total = np.sum([sight.weight * sight.vector for sight in found], axis=0)
     return total / (np.linalg.norm(total) or 1.0)
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
+    return float(one @ other / ((np.linalg.norm(one) * np.linalg.norm(other)) or 1.0))
 
 
 def _near(mine: list[_Sight], theirs: list[_Sight], reach: timedelta) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from tracking.identity import Identities, lock_for_writing
-from tracking.models import ProcessingTask, Trajectory
+from tracking.models import LookVariation, ProcessingTask, Trajectory
 from tracking.paths import cut_path, drop_points
 from tracking.planning import utc
 from tracking.renaming import (
@@ -51,6 +51,7 @@ class TrackRows(Protocol):
     persons: list[Any]
     looks: list[Any]
     renamed: list[tuple]
+    variation: tuple[np.ndarray, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ def record_tracks(*, task: ProcessingTask, rows: TrackRows, looks: bool = True) 
             _upsert_looks(cursor, task, rows, who)
     if renames:
         forget_nobody(task, renames, who)
+    if rows.variation is not None:
+        directions, less = rows.variation
+        told = {"directions": directions.astype("<f4").tobytes(), "less": less.tolist()}
+        LookVariation.objects.update_or_create(task=task, defaults=told)
     return Recorded(rows, who)
 
 

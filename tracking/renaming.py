@@ -64,6 +64,7 @@ class NamedRows:
     persons: list[Any]
     looks: list[Any]
     renamed: list[tuple] = field(default_factory=list)
+    variation: Any = None
 
 
 def renames_of(task: ProcessingTask, rows: Any) -> list[Rename]:
@@ -108,6 +109,7 @@ def named_rows(rows: Any, renames: Sequence[Rename]) -> Any:
         trajectories=_paths(rows.trajectories, renames),
         persons=rows.persons,
         looks=rows.looks,
+        variation=rows.variation,
     )
 
 

@@ -125,6 +125,7 @@ def associate(
         rest = tracker.finish()
         tracks.corrected += rest.corrected
         tracks.trajectories += rest.trajectories
+        tracks.variation = rest.variation
     return Associated(
         rows=tracks,
         state=tracker.state,

@@ -120,6 +120,7 @@ class Rows:
     persons: list[Person] = field(default_factory=list)
     bridged: list[tuple] = field(default_factory=list)
     renamed: list[tuple] = field(default_factory=list)
+    variation: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def looks(self) -> list[Person]:

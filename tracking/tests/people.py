@@ -55,9 +55,11 @@ class Walk:
     track: int | None = None
 
 
-def write(task: ProcessingTask, *walks: Walk, renamed: Sequence[tuple] = ()) -> Recorded:
+def write(
+    task: ProcessingTask, *walks: Walk, renamed: Sequence[tuple] = (), variation: tuple | None = None
+) -> Recorded:
     """One batch with these walks, as `record_tracks` gets it from the engine."""
-    rows = Rows(renamed=list(renamed))
+    rows = Rows(renamed=list(renamed), variation=variation)
     begin = task.start.timestamp()
     for walk in walks:
         instants = list(range(walk.first, walk.last + 1))

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tracking.changes import person_merge
 from tracking.gallery import appearances_forget, persons_like
-from tracking.models import Appearance, ProcessingTask
+from tracking.models import Appearance, LookVariation, ProcessingTask
 from tracking.tasks import forget_appearances
 from tracking.tests.factories import yard as make_yard
 from tracking.tests.people import Walk, at, who, write
@@ -92,3 +92,11 @@ def test_appearances_are_forgotten_after_a_while(gallery, mode, ended, seen, kep
     assert forget_appearances() == (0 if kept else 3)
     assert Appearance.objects.exists() is kept
     assert appearances_forget() == 0
+
+
+@pytest.mark.parametrize(("days", "kept"), [(29, True), (31, False)])
+def test_so_is_how_looks_varied_in_a_task_that_was_never_compared(task, days, kept):
+    write(task, variation=(np.eye(2, 3), np.array([0.9, 0.5])))
+    ProcessingTask.objects.update(finished_at=timezone.now() - timedelta(days=days))
+    forget_appearances()
+    assert LookVariation.objects.exists() is kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tracking.matching import LEAST_PAIRS, LEAST_SCORE, match, score
+from tracking.matching import LEAST_PAIRS, LEAST_SCORE, match, score, special
 
 SIZE = 32
 
@@ -55,6 +55,34 @@ def test_of_two_who_look_the_same_neither_is_taken(people):
     found = match(looks, twins, possible=np.ones((10, 11), bool), different=different)
     assert 3 not in {m.mine for m in found}
     assert len(found) == 9
+
+
+def test_in_another_light_people_are_found_by_what_is_special_about_them():
+    """Strong light in three directions, stronger than what tells people apart."""
+    rng = np.random.default_rng(5)
+    people = rng.normal(size=(10, SIZE)) + 1.0
+    directions = np.linalg.qr(rng.normal(size=(SIZE, 3)))[0].T
+    days = [
+        unit(people + rng.normal(0, 12, (10, 3)) @ directions + 0.1 * rng.normal(size=(10, SIZE)))
+        for _ in range(2)
+    ]
+    own = unit(special(np.vstack(days), directions, np.full(3, 0.99)))
+
+    def found(looks: np.ndarray, again: np.ndarray) -> list[tuple[int, int]]:
+        different = (looks @ looks.T)[np.triu_indices(10, 1)]
+        return pairs(match(looks, again, possible=np.ones((10, 10), bool), different=different))
+
+    assert found(*days) == []
+    assert found(own[:10], own[10:]) == [(person, person) for person in range(10)]
+
+
+def test_nothing_special_is_left_of_what_all_have_in_common():
+    looks = np.random.default_rng(5).normal(size=(10, SIZE)) + 1.0
+    own = special(looks, np.eye(2, SIZE), np.array([1.0, 0.5]))
+    np.testing.assert_allclose(own.mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(own[:, 0], 0, atol=1e-12)
+    np.testing.assert_allclose(own[:, 1], 0.5 * (looks - looks.mean(0))[:, 1])
+    np.testing.assert_allclose(own[:, 2:], (looks - looks.mean(0))[:, 2:])
 
 
 def test_uniforms_match_nobody():

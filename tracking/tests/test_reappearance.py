@@ -13,7 +13,7 @@ from tracking import schedule
 from tracking.changes import change_undo
 from tracking.commit import close_task, commit_ready_batches
 from tracking.feedback import feedback_give
-from tracking.models import Detection, Person, PersonChange, ProcessingTask
+from tracking.models import Detection, LookVariation, Person, PersonChange, ProcessingTask
 from tracking.reappearance import persons_match
 from tracking.services import task_stop
 from tracking.tests.factories import START, finish, perceived, queued, record, walk
@@ -92,6 +92,29 @@ def test_memory_reaches_so_many_hours(morning, later, monkeypatch, hours, limit,
     assert len(matched(task)) == found
     task.refresh_from_db()
     assert task.matched_at is not None
+
+
+LIGHT = np.linalg.qr(np.random.default_rng(9).normal(size=(32, 3)))[0].T
+
+
+@pytest.mark.parametrize("learned", [True, False], ids=["learned", "not learned"])
+def test_in_another_light_who_comes_back_is_recognised_if_the_task_has_learned_what_light_does(
+    later, task, learned
+):
+    rng, noon = np.random.default_rng(3), later(4)
+    for each in (task, noon):
+        looks = LOOKS[:8] + rng.normal(0, 8, (8, 3)) @ LIGHT
+        looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+        variation = (LIGHT.astype(np.float32), np.full(3, 0.999)) if learned else None
+        write(
+            each, *(Walk(p, 0, 19, y_m=0.5 + p, look=tuple(looks[p])) for p in range(8)), variation=variation
+        )
+        changes = matched(ended(each))
+    assert len(changes) >= 6 if learned else changes == []
+    assert {(c.person_id, c.other_id) for c in changes} <= {
+        (who(task, p).pk, who(noon, p).pk) for p in range(8)
+    }
+    assert not LookVariation.objects.exists(), "nobody needs it any more"
 
 
 def test_the_same_span_again_matches_nobody(yard, operator, morning):

@@ -108,6 +108,18 @@ def test_only_the_last_batch_closes_open_tracks():
     assert plain(going_on)["positions"] == plain(ending)["positions"]
 
 
+def test_the_last_batch_tells_how_looks_varied():
+    """Everybody is seen by two cameras, in each in a light of its own."""
+    world = yard()
+    middle = run(world, 0, range(20), None)
+    assert middle.rows.variation is None
+    last = run(world, 1, range(20, 80), middle.state(), last=True)
+    directions, less = last.rows.variation
+    assert len(directions) == len(less) > 0
+    np.testing.assert_allclose(directions @ directions.T, np.eye(len(less)), atol=1e-4)
+    assert ((less > 0) & (less < 1)).all()
+
+
 def test_a_stopped_task_is_closed_from_its_state_alone():
     result = run(World({"ann": standing((0, 12))}), 0, range(10), None)
     rows = tracker_for(PLAN, result.state()).finish()

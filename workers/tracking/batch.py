@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from workers.tracking.visits import Person
 
 
@@ -25,6 +27,8 @@ class BatchTracks:
             rows of earlier batches: from that instant on, detections of these cameras that were recorded as one person
             are another's; positions and trajectories as well where the cameras are calibrated. Detections and places
             of this batch are renamed already, its trajectories as far as they begin from then on.
+        variation: at the end of the task, (k, d) directions in which looks of one person vary, and by what share (k,)
+            looks are to be scaled down along them before they are compared; None where nothing is known of that.
     """
 
     detections: list[tuple] = field(default_factory=list)
@@ -35,6 +39,7 @@ class BatchTracks:
     persons: list[Person] = field(default_factory=list)
     looks: list[Person] = field(default_factory=list)
     renamed: list[tuple] = field(default_factory=list)
+    variation: tuple[np.ndarray, np.ndarray] | None = None
 
     def follow(self, batch: BatchTracks, *, on_map: bool) -> None:
         """Append the next batch's detections and positions, after what it has revised about those before it."""

@@ -154,6 +154,11 @@ class PersonBook:
                 found[visit.person] = with_visit(found[visit.person], visit)
         return list(found.values())
 
+    def variation(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """How the looks of one person vary, as in `BatchTracks.variation`."""
+        variation = self.recognition.scale.variation
+        return (variation.directions, variation.less()) if variation.count else None
+
     def _all(self) -> list[Visit]:
         return [*self.waiting, *self.visits.values()]
 

@@ -127,6 +127,7 @@ class MultiCameraTracker:
         self._trajectories.close_all()
         result.trajectories += self._trajectories.take()
         result.looks = self._tell_looks()
+        result.variation = self.book.variation()
         return result
 
     def skip_numbers(self, count: int) -> None:

@@ -44,14 +44,19 @@ class Variation:
         self.directions, self.strengths = np.zeros((0, 0), np.float32), np.zeros(0)
         self.rest, self.count = 0.0, 0.0
 
+    def less(self) -> np.ndarray:
+        """(k,) 0..1, by what share looks are to be scaled down along each of the directions."""
+        if not len(self.strengths):
+            return np.zeros(0)
+        average = (self.strengths.sum() + self.rest) / self.directions.shape[1]
+        anywhere = ANYWHERE * average * (1 + PRIOR / self.count)
+        return 1 - np.sqrt(anywhere / (anywhere + self.strengths))
+
     def calmed(self, looks: np.ndarray) -> np.ndarray:
         """(n, d) looks, their parts along what varies scaled down; looks that are compared must all be."""
         if not len(self.strengths) or self.directions.shape[1] != looks.shape[1]:
             return looks
-        average = (self.strengths.sum() + self.rest) / looks.shape[1]
-        anywhere = ANYWHERE * average * (1 + PRIOR / self.count)
-        less = 1 - np.sqrt(anywhere / (anywhere + self.strengths))
-        return looks - (looks @ self.directions.T * less) @ self.directions
+        return looks - (looks @ self.directions.T * self.less()) @ self.directions
 
     def learn(self, differences: np.ndarray) -> None:
         """Take (m, d) differences of looks of one person each, scaled to variance: see `Followed.differences`."""
