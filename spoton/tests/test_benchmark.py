@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spoton.benchmark import pictures
+from spoton.benchmark.matching import matching
 from spoton.benchmark.recording import _batch, _bulk_create, _task, rows
 from tracking.models import Appearance, Detection, Person, Position
 from tracking.record import record_tracks
@@ -24,6 +25,17 @@ def test_pictures_are_made_and_answered_in_every_way():
     found = pictures.rows(count=2)
     assert len({row["what"] for row in found}) == len(found) == 6
     assert all(0 < row["median"] <= row["p95"] for row in found)
+
+
+def test_people_who_are_in_both_halves_of_a_scene_are_counted_once_each():
+    report = matching([("campus", 7, 8, 8.0)])
+    row, total = report.rows
+    assert {**total, "scene": row["scene"]} == row
+    assert 3 <= row["in both"] <= 8
+    for way in ("as they are", "special"):
+        assert 0 <= row[way] <= row["in both"]
+        assert row[f"{way}: wrong"] == 0
+    assert row["special"] >= row["as they are"]
 
 
 @pytest.mark.django_db

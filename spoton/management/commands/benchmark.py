@@ -7,6 +7,7 @@ from django.core.management import BaseCommand, CommandError
 from rich.console import Console
 
 from spoton.benchmark.live import live
+from spoton.benchmark.matching import SCENES, matching
 from spoton.benchmark.pacing import pacing
 from spoton.benchmark.pictures import pictures
 from spoton.benchmark.recording import recording
@@ -20,6 +21,7 @@ PRODUCT = {
     "recording": lambda options: recording((10, 100) if options.quick else (10, 100, 1000)),
     "pictures": lambda options: pictures(10 if options.quick else 60),
     "sockets": lambda options: sockets(4.0 if options.quick else 30.0),
+    "matching": lambda options: matching(SCENES[:1] if options.quick else SCENES, options.models_dir),
     "pacing": lambda options: pacing(seconds=8.0, repeats=1) if options.quick else pacing(),
 }
 ALL = {**BENCHMARKS, **PRODUCT}
