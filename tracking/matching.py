@@ -22,12 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-# Deviations from which on a pair is matched, and by how many it must be clearer than either's next best. Measured on
-# four synthetic recordings cut in two (campus with 14 and 24 people and with 14 in nearly the same clothes, factory in
-# uniforms). Of the persons seen in both halves, the descriptor found 6 of 52 again and OSNet 17 of 52, and 4 pairs of
-# unclear truth, as the tracker had mixed people up. No match was known to be wrong; the clearest pair known to be
-# wrong reached 4.9 with a lead of 2.9. The numbers were set on four of the eight runs; the others (OSNet on the last
-# three, the descriptor on nearly the same clothes) agree.
+# Deviations from which on a pair is matched, and by how many it must be clearer than either's next best. Set on four
+# synthetic recordings cut in two (campus with 14 and 24 people and with 14 in nearly the same clothes, factory in
+# uniforms), where the clearest pair known to be wrong reached 4.9 with a lead of 2.9. What they find, and that it is
+# right, `manage.py benchmark matching` tells.
 LEAST_SCORE, LEAST_LEAD = 5.5, 3.0
 # without so many certainly different pairs nothing is known about what similarities mean here
 LEAST_PAIRS = 10
