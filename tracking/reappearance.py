@@ -160,7 +160,10 @@ def _make_special(task: ProcessingTask, sights: Sights) -> None:
     if varied is None or not sights:
         return
     looks = np.stack([sight.vector for sight in sights.values()])
-    directions = np.frombuffer(varied.directions, "<f4").reshape(-1, looks.shape[1])
+    directions = np.frombuffer(varied.directions, "<f4").reshape(len(varied.less), -1)
+    if directions.shape[1] != looks.shape[1]:
+        # another network under the same name
+        return
     for sight, vector in zip(sights.values(), special(looks, directions, np.array(varied.less)), strict=True):
         sight.vector = vector
 

@@ -117,6 +117,13 @@ def test_in_another_light_who_comes_back_is_recognised_if_the_task_has_learned_w
     assert not LookVariation.objects.exists(), "nobody needs it any more"
 
 
+def test_what_was_learned_of_looks_of_another_length_is_left_aside(morning, later):
+    """Somebody has put another network under the same name."""
+    noon = later(4)
+    write(noon, variation=(np.eye(2, 7, dtype=np.float32), np.array([0.9, 0.9])))
+    assert len(matched(crowd(noon, range(8)))) == 8
+
+
 def test_the_same_span_again_matches_nobody(yard, operator, morning):
     again = started(yard, operator)
     again = crowd(again, range(8))

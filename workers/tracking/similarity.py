@@ -102,7 +102,7 @@ class LookScale:
 
     LIMIT = 5.0
     # similarity of one person's looks at two visits, by the weight of crops of the lesser known one: measured with the
-    # descriptor on rendered scenes
+    # descriptor on rendered scenes, as it is once some hundred looks have taught what varies
     WEIGHTS = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 30.0])
     SAME = np.array([0.42, 0.45, 0.56, 0.66, 0.74, 0.85])
     SPREAD = np.array([0.25, 0.25, 0.22, 0.17, 0.14, 0.12])
