@@ -24,6 +24,7 @@ class BirthModel(NamedTuple):
 
     chance: float
     first_box: float
+    least_share: float
     repulsion: float
     merge_m: float
     feet_cut: float
@@ -34,6 +35,7 @@ class BirthModel(NamedTuple):
         return cls(
             settings.chance,
             settings.first_box,
+            settings.birth_share,
             settings.birth_repulsion,
             settings.merge_m,
             settings.feet_cut,
@@ -125,7 +127,7 @@ def _newcomers(
     view_of = np.empty(M, np.int64)
     for v in range(V):
         view_of[boxes.starts[v] : boxes.starts[v + 1]] = v
-    seeds = np.flatnonzero(free & boxes.seeds)
+    seeds = _seeds(boxes, proposed, births, view_of, free)
     support = np.zeros(len(seeds))
     found = np.empty(V, np.int64)
     person, covariance, room = np.empty(3), np.empty((3, 3)), _room(V)
@@ -158,6 +160,16 @@ def _newcomers(
             if found[v] >= 0:
                 free[found[v]] = False
     return result_person[:count], result_covariance[:count], result_evidence[:count], result_boxes[:count]
+
+
+@compiled
+def _seeds(boxes, proposed, births, view_of, free) -> np.ndarray:
+    """(s,) free boxes that may start a track."""
+    proposing = free & boxes.seeds
+    for m in range(len(free)):
+        headless = proposed.boxes_px[view_of[m], m, 1] <= 0
+        proposing[m] &= not headless or proposed.share[view_of[m], m] >= births.least_share
+    return np.flatnonzero(proposing)
 
 
 @compiled_lean

@@ -72,6 +72,9 @@ class TrackerSettings:
     own_nats: float = 5.0
     # evidence of a single camera's first box
     first_box: float = 1.6
+    # on the map, somebody whose head is beyond the image's upper border is born only where so much of them is inside:
+    # a hedge or a car that hides the feet of what is left moves them by metres, and nothing contradicts
+    birth_share: float = 0.6
     # frames this close together (s) are one opinion about existence
     evidence_memory_s: float = 0.3
     # existence is doubted this much per second without any box (nats/s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,8 @@ MAP = "map"
 # how fast a person's height may change (m per square root of a second): hardly on the map (bending, hats), but in
 # an image that has no map whoever comes nearer grows
 HEIGHT_DRIFT, HEIGHT_DRIFT_IN_IMAGE = 0.01, 0.3
+# of a newcomer at an image's upper border: in an image, no hidden feet move them by metres
+BIRTH_SHARE_IN_IMAGE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class MultiCameraTracker:
             )
         else:
             projection = PersonProjection.of_image(cameras[0].image_size, settings.height_m)
+            settings = replace(settings, birth_share=BIRTH_SHARE_IN_IMAGE)
         drift = HEIGHT_DRIFT if plane == MAP else HEIGHT_DRIFT_IN_IMAGE
         motion = Motion(settings.speed, settings.turn_s, drift)
         return GroundTracker(projection, motion, settings, self.scale)

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from calibration import CameraModel
+from calibration.tests.cameras import SIZE, looking_at_ground
 from workers.mapping.projection import PersonProjection
 from workers.tracking.births import newcomers
 from workers.tracking.cameras import CameraBank
@@ -34,10 +36,16 @@ def boxes_of(camera: int, *places: tuple[float, float]) -> np.ndarray:
     return PROJECTION.figures(np.full(len(places), camera), at(*places)).boxes_px
 
 
-def view(camera: int, boxes_px: np.ndarray, score: float = 0.9, embeddings: np.ndarray | None = None) -> View:
+def view(
+    camera: int,
+    boxes_px: np.ndarray,
+    score: float = 0.9,
+    embeddings: np.ndarray | None = None,
+    bank: CameraBank = BANK,
+) -> View:
     embeddings = np.empty((len(boxes_px), 0)) if embeddings is None else embeddings
     (result,) = views_of(
-        BANK,
+        bank,
         [Seen(("north", "south")[camera], camera, boxes_px, np.full(len(boxes_px), score), embeddings)],
     )
     return result
@@ -63,17 +71,19 @@ def alike(views: list[View]) -> np.ndarray:
     return SimilarityScale().log_ratio(rows @ rows.T)
 
 
-def born(*views: View, known: np.ndarray | None = None, assigned=None) -> list[Newborn]:
+def born(
+    *views: View, known: np.ndarray | None = None, assigned=None, bank: CameraBank = BANK
+) -> list[Newborn]:
     known = at() if known is None else known
     views = list(views)
     boxes = Boxes.of(views, USUAL)
     assigned = np.concatenate([np.empty(0, int), *(assigned or [np.full(len(view), -1) for view in views])])
     cameras = np.array([view.index for view in views], int)
     # each proposal by itself: several may be one and the same person
-    proposed = BANK.sights(cameras, boxes.persons, np.arange(len(assigned) + 1))
+    proposed = bank.sights(cameras, boxes.persons, np.arange(len(assigned) + 1))
     found = newcomers(
-        boxes, proposed, BANK.sights(cameras, known), np.arange(len(known)), known, assigned, alike(views),
-        BANK.rates()[cameras], 1.0, USUAL,
+        boxes, proposed, bank.sights(cameras, known), np.arange(len(known)), known, assigned, alike(views),
+        bank.rates()[cameras], 1.0, bank.settings,
     )  # fmt: skip
     assert len(found) == len(found.persons) == len(found.covariances) == len(found.boxes)
     return [
@@ -189,6 +199,22 @@ def test_doubtful_boxes_start_nobody_but_support():
     good, doubtful = both((1, 12))[0], both((1, 12), score=USUAL.start_score - 0.01)[1]
     (ann,) = born(good, doubtful)
     assert sorted(ann.boxes) == [(0, 0), (1, 0)]
+
+
+def test_at_the_upper_border_most_of_somebody_must_be_inside():
+    """What ends at a hedge there looks like legs of somebody further away."""
+    steep = CameraModel.from_projection(looking_at_ground(tilt_deg=40.0), SIZE)
+    projection = PersonProjection.of_map([steep], USUAL.height_m, USUAL.height_sigma_m)
+
+    def found(distance_m: float, settings: TrackerSettings = USUAL) -> list[Newborn]:
+        bank = CameraBank(projection, settings)
+        figure = projection.figures(np.zeros(1, int), at((0.0, distance_m)))
+        assert figure.boxes_px[0, 1] == 0
+        return born(view(0, figure.boxes_px, bank=bank), bank=bank)
+
+    assert len(found(10.0)) == 1  # three quarters
+    assert found(12.0) == []  # a third
+    assert len(found(12.0, TrackerSettings(birth_share=0.1))) == 1
 
 
 def test_nothing_seen_nobody_born():
