@@ -8,6 +8,7 @@ import warnings
 from celery import Celery, signals
 
 from spoton.settling import settle
+from spoton.worker_end import EndInTime
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spoton.settings")
 
@@ -19,6 +20,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would close the database's connection after every message; making one takes longer than most messages' queries.
 # It is kept as Django keeps those of requests instead, see `_mind_connections`.
 app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
+app.steps["worker"].add(EndInTime)
 app.autodiscover_tasks(["spoton", "environments", "tracking", "analytics", "exports", "workers"])
 
 

@@ -19,6 +19,9 @@ from tracking.queues import ASSOCIATE, own_queue
 
 MANAGE_PY = Path(__file__).resolve().parents[2] / "manage.py"
 WORKER_KINDS = ("perceive", "associate", "background")
+# asked to end, a worker finishes what it is doing, which seldom takes longer; one that is killed comes back and changes
+# nothing twice
+WORKER_STOP_SECONDS = 8.0
 # every numeric library has a pool of threads of its own; without these they would all take all cores
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -147,8 +150,7 @@ def _worker(name: str, queues: str, env: Mapping[str, str]) -> ChildSpec:
         "worker", "-Q", queues, "-n", f"{name}@%h", "--pool", "prefork", "--concurrency", "1",
         "--without-gossip", "--without-mingle", "--loglevel", env.get("SPOTON_LOG_LEVEL", "INFO"),
     )  # fmt: skip
-    # longer than most tasks take; one that is killed comes back and changes nothing twice
-    return ChildSpec(name, argv, env, stop_seconds=8)
+    return ChildSpec(name, argv, env, stop_seconds=WORKER_STOP_SECONDS)
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:
