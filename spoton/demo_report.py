@@ -18,7 +18,7 @@ STAGES = ("queue", "decode", "detect", "embed", "associate", "record")
 
 
 def quality(task: ProcessingTask, scene: Scene) -> dict[str, Quality]:
-    """Scores per camera, `across cameras` and on the `map`."""
+    """Scores per camera, across cameras, and on the map: as shown live, and as corrected by the following second."""
     truth = load_truth(scene.truth_path)
     names = {entry["camera_id"]: entry["camera"] for entry in task.plan["cameras"]}
     rows = Detection.objects.filter(task=task).order_by("instant", "camera_id", "track_id")
@@ -27,12 +27,20 @@ def quality(task: ProcessingTask, scene: Scene) -> dict[str, Quality]:
     ]
     per_camera, across = camera_scores(truth, detections, task.cameras)
     frames, persons, points = load_truth_map(scene.truth_map_path)
+    on_map = list(zip(frames.tolist(), persons.tolist(), points[:, 0], points[:, 1], strict=True))
     positions = Position.objects.filter(task=task).order_by("instant", "person_id")
-    on_map = map_score(
-        zip(frames.tolist(), persons.tolist(), points[:, 0], points[:, 1], strict=True),
-        [(p.instant, p.person_id, p.x_m, p.y_m) for p in positions.iterator()],
-    )
-    return {**per_camera, "across cameras": across, "map (1 m)": on_map}
+    live = [(p.instant, p.person_id, p.x_m, p.y_m) for p in positions.iterator()]
+    corrected = [
+        (instant, path.person_id, x, y)
+        for path in Trajectory.objects.filter(task=task).order_by("started_at", "origin_id").iterator()
+        for instant, x, y in zip(path.instants, path.x_m, path.y_m, strict=True)
+    ]
+    return {
+        **per_camera,
+        "across cameras": across,
+        "map, live (1 m)": map_score(on_map, live),
+        "map, trajectories (1 m)": map_score(on_map, corrected),
+    }
 
 
 def report_tables(task: ProcessingTask, scene: Scene, *, elapsed_s: float, notices: int) -> Iterator[Table]:
