@@ -328,9 +328,10 @@ class PersonBook:
 
     def _learn_variation(self, time_s: float) -> None:
         """Looks of who is followed, by several cameras and for some seconds, are looks of one person."""
-        differences = self._followed.differences(time_s, self.visits)
+        variation = self.recognition.scale.variation
+        differences = self._followed.differences(time_s, self.visits, variation.usual())
         if differences is not None:
-            self.recognition.scale.variation.learn(differences)
+            variation.learn(differences)
 
     def _learn_strangers(self) -> None:
         """People on one plane at once are different people."""

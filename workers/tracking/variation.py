@@ -24,6 +24,10 @@ from workers.tracking.views import add_looks
 SPAN_S, LEAST_WEIGHT = 2.0, 2.0
 # it is compared with the mean of about so many before it, of all cameras
 MEAN_OF = 8
+# A look that differs by more than so many times the usual (squared) may be of somebody else, to whom the track has gone
+# over: that is found out within this time (s), and until then nothing is learned from it. Else their difference would
+# count as what varies in one person, and the two would never be told apart.
+UNUSUAL, FOUND_OUT_S = 3.0, 4.0
 # so many directions are kept, those in which looks vary most
 DIRECTIONS = 48
 # in every direction looks may vary by so many times what is the average of all; the fewer looks are known, the more
@@ -43,6 +47,10 @@ class Variation:
     def __init__(self) -> None:
         self.directions, self.strengths = np.zeros((0, 0), np.float32), np.zeros(0)
         self.rest, self.count = 0.0, 0.0
+
+    def usual(self) -> float:
+        """By how much (squared) a look differs on average; 0 where nothing is known."""
+        return float(self.strengths.sum() + self.rest) / self.count if self.count else 0.0
 
     def less(self) -> np.ndarray:
         """(k,) 0..1, by what share looks are to be scaled down along each of the directions."""
@@ -94,6 +102,8 @@ class Followed:
         self._crops: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         # per track: (d,) mean of its looks so far, and of how many
         self._means: dict[int, tuple[np.ndarray, int]] = {}
+        # (time, track, (d,) float32 difference) of looks that may turn out to be somebody else's, in order
+        self._held: list[tuple[float, int, np.ndarray]] = []
 
     def see(
         self, camera: str, tracks: np.ndarray, numbers: np.ndarray, embeddings: np.ndarray, quality: np.ndarray
@@ -113,41 +123,48 @@ class Followed:
         self._crops[camera] = known
         add_looks(known[0], numbers, embeddings, quality, known[1], known[2])
 
-    def differences(self, time_s: float, followed: Collection[int]) -> np.ndarray | None:
+    def differences(self, time_s: float, followed: Collection[int], usual: float) -> np.ndarray | None:
         """Every `SPAN_S` (m, d) by how much what tracks look like since then differs from what they did before.
 
-        Scaled such that the mean square of independent looks of one person is their variance (Welford, 1962).
+        Unusual ones are told `FOUND_OUT_S` later, if the track still follows the same person then. Scaled such that the
+        mean square of independent looks of one person is their variance (Welford, 1962).
 
         Args:
             followed: numbers of the tracks that count.
+            usual: mean square of such differences so far.
         """
         if time_s - self.since_s < SPAN_S:
             return None
         self.since_s = time_s
-        rows = []
         for _, (numbers, sums, weights) in sorted(self._crops.items()):
             looks = unit_rows(sums.astype(float))
             for i in np.flatnonzero(weights >= LEAST_WEIGHT).tolist():
                 number = int(numbers[i])
                 if number in followed:
-                    mean, n = self._means.get(number, (looks[i], 0))
-                    if n:
-                        rows.append((looks[i] - mean) * np.sqrt(n / (n + 1)))
-                    mean = (mean + (looks[i] - mean) / (n + 1)).astype(np.float32)
-                    self._means[number] = mean, min(n + 1, MEAN_OF)
+                    self._compare(number, looks[i], time_s)
         self._crops.clear()
         self._means = {number: known for number, known in self._means.items() if number in followed}
-        return np.stack(rows) if rows else None
+        due, self._held = _parted(self._held, time_s, UNUSUAL * usual)
+        return np.stack(due).astype(float) if due else None
+
+    def _compare(self, track: int, look: np.ndarray, time_s: float) -> None:
+        """A track's (d,) look of one camera with those before."""
+        mean, n = self._means.get(track, (look, 0))
+        if n:
+            self._held.append((time_s, track, ((look - mean) * np.sqrt(n / (n + 1))).astype(np.float32)))
+        self._means[track] = (mean + (look - mean) / (n + 1)).astype(np.float32), min(n + 1, MEAN_OF)
 
     def forget(self, track: int) -> None:
         """The track has gone over to somebody else."""
         self._means.pop(track, None)
+        self._held = [held for held in self._held if held[1] != track]
 
     def to_state(self) -> dict[str, Any]:
         return {
             "since_s": self.since_s,
             "crops": {camera: list(known) for camera, known in self._crops.items()},
             "means": [[number, *known] for number, known in self._means.items()],
+            "held": [list(held) for held in self._held],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -155,6 +172,22 @@ class Followed:
         # added to in place
         self._crops = {camera: tuple(v.copy() for v in known) for camera, known in state["crops"].items()}
         self._means = {number: (mean, n) for number, mean, n in state["means"]}
+        self._held = [(then_s, track, row) for then_s, track, row in state["held"]]
+
+
+def _parted(
+    held: list[tuple[float, int, np.ndarray]], time_s: float, most: float
+) -> tuple[list[np.ndarray], list[tuple[float, int, np.ndarray]]]:
+    """The differences that may be learned from now, those of this moment if at most so large, and what is left."""
+    due, left = [], []
+    for one in held:
+        then_s, _, row = one
+        sure = float(row @ row) <= most if then_s == time_s else False
+        if sure or then_s <= time_s - FOUND_OUT_S:
+            due.append(row)
+        else:
+            left.append(one)
+    return due, left
 
 
 @compiled

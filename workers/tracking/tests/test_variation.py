@@ -10,9 +10,21 @@ from workers.tracking.identities import PersonBook
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import LookScale
 from workers.tracking.tracks import unit_rows
-from workers.tracking.variation import AT_ONCE, DIRECTIONS, LEAST_WEIGHT, MEMORY, SPAN_S, Followed, Variation
+from workers.tracking.variation import (
+    AT_ONCE,
+    DIRECTIONS,
+    FOUND_OUT_S,
+    LEAST_WEIGHT,
+    MEMORY,
+    SPAN_S,
+    UNUSUAL,
+    Followed,
+    Variation,
+)
 
 D, PEOPLE, FPS = 256, 12, 10
+# nothing is unusual
+ALL = np.inf
 
 
 class World:
@@ -158,21 +170,39 @@ def watch(followed: Followed, since_s: float, cameras: dict[str, tuple], tracks=
 
 def test_two_cameras_that_see_somebody_at_once_teach_by_how_much_they_differ():
     followed = Followed()
-    assert followed.differences(0.0, {3}) is None
+    assert followed.differences(0.0, {3}, ALL) is None
     watch(followed, 0.0, {"a": rows_of([3], [[1.0, 0.0]]), "b": rows_of([3], [[0.6, 0.8]])})
-    assert followed.differences(SPAN_S / 2, {3}) is None
-    rows = followed.differences(SPAN_S, {3})
+    assert followed.differences(SPAN_S / 2, {3}, ALL) is None
+    rows = followed.differences(SPAN_S, {3}, ALL)
     # scaled such that its square is the variance of the two
     np.testing.assert_allclose(rows, [[-0.4 / np.sqrt(2), 0.8 / np.sqrt(2)]], atol=1e-6)
 
 
+def test_what_is_unusual_teaches_once_it_is_clear_that_the_track_has_not_gone_over():
+    usual = 0.1
+    for goes_over in (False, True):
+        followed, taught = Followed(), []
+        followed.differences(0.0, {3, 8}, usual)
+        for k, own in enumerate([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]], start=1):
+            if goes_over and k == 3:
+                followed.forget(3)
+            watch(followed, k * SPAN_S, {"a": rows_of([3, 8], [own, [1.0, 0.1 * (k % 2)]])})
+            rows = followed.differences(k * SPAN_S, {3, 8}, usual)
+            taught += [] if rows is None else [(k, float(row @ row)) for row in rows]
+        # the other one's small changes teach at once
+        assert {k for k, square in taught if square < usual} == {2, 3, 4}
+        assert [k for k, square in taught if square >= UNUSUAL * usual] == ([] if goes_over else [4])
+
+
 def test_and_so_does_what_somebody_looks_like_later():
     followed = Followed()
-    followed.differences(0.0, {3})
+    followed.differences(0.0, {3}, ALL)
     watch(followed, 0.0, {"a": rows_of([3], [[1.0, 0.0]])})
-    assert followed.differences(SPAN_S, {3}) is None
+    assert followed.differences(SPAN_S, {3}, ALL) is None
     watch(followed, SPAN_S, {"a": rows_of([3], [[0.0, 1.0]])})
-    np.testing.assert_allclose(followed.differences(2 * SPAN_S, {3}), [[-(0.5**0.5), 0.5**0.5]], atol=1e-6)
+    np.testing.assert_allclose(
+        followed.differences(2 * SPAN_S, {3}, ALL), [[-(0.5**0.5), 0.5**0.5]], atol=1e-6
+    )
 
 
 def test_squares_of_the_differences_are_the_variance():
@@ -180,12 +210,12 @@ def test_squares_of_the_differences_are_the_variance():
     rng, squares = np.random.default_rng(1), []
     for _ in range(400):
         followed, time_s = Followed(), 0.0
-        followed.differences(time_s, {3})
+        followed.differences(time_s, {3}, ALL)
         for angle in rng.normal(0, 0.1, 6):
             look = [[np.cos(angle), np.sin(angle)]]
             followed.see("a", np.array([3]), *rows_of([3], look, LEAST_WEIGHT))
             time_s += SPAN_S
-            rows = followed.differences(time_s, {3})
+            rows = followed.differences(time_s, {3}, ALL)
             squares += [] if rows is None else [rows[0] ** 2]
     assert len(squares) == 400 * 5
     assert np.sqrt(np.mean(squares, axis=0)[1]) == pytest.approx(0.1, abs=0.005)
@@ -193,47 +223,50 @@ def test_squares_of_the_differences_are_the_variance():
 
 def test_only_those_who_are_followed_count_and_only_looks_of_enough_crops():
     followed = Followed()
-    followed.differences(0.0, {3, 8})
+    followed.differences(0.0, {3, 8}, ALL)
     doubtful = 0.9 * LEAST_WEIGHT / (SPAN_S * FPS)
     for k, look in enumerate([[1.0, 0.0], [0.0, 1.0]], start=1):
         watch(followed, k, {"a": rows_of([3], [look]), "b": rows_of([8], [look], doubtful)})
-        assert followed.differences(k * SPAN_S, {8}) is None
+        assert followed.differences(k * SPAN_S, {8}, ALL) is None
 
 
 def test_who_has_gone_over_to_somebody_else_is_compared_with_nothing_before():
     followed = Followed()
-    followed.differences(0.0, {3, 8})
+    followed.differences(0.0, {3, 8}, ALL)
     watch(followed, 0.0, {"a": rows_of([3, 8], np.eye(2))})
-    followed.differences(SPAN_S, {3, 8})
+    followed.differences(SPAN_S, {3, 8}, ALL)
     followed.forget(3)
     followed.forget(5)
     watch(followed, SPAN_S, {"a": rows_of([3, 8], np.eye(2)[::-1])})
-    assert len(followed.differences(2 * SPAN_S, {3, 8})) == 1
+    assert len(followed.differences(2 * SPAN_S, {3, 8}, ALL)) == 1
 
 
 def test_tracks_that_begin_in_between_lose_nothing():
     followed = Followed()
-    followed.differences(0.0, {3, 5, 8})
+    followed.differences(0.0, {3, 5, 8}, ALL)
     watch(followed, 0.0, {"a": rows_of([8], [[1.0, 0.0]])})
     watch(followed, 0.0, {"a": rows_of([5], [[0.0, 1.0]])}, tracks=(3, 5, 8))
     watch(followed, 0.0, {"b": rows_of([5, 8], np.eye(2))}, tracks=(5, 8))
-    rows = followed.differences(SPAN_S, {3, 5, 8})
+    rows = followed.differences(SPAN_S, {3, 5, 8}, ALL)
     np.testing.assert_allclose(rows, np.array([[1, -1], [-1, 1]]) / np.sqrt(2), atol=1e-6)
 
 
 def test_boxes_without_looks_teach_nothing():
     followed = Followed()
-    followed.differences(0.0, {3})
+    followed.differences(0.0, {3}, ALL)
     watch(followed, 0.0, {"a": rows_of([3], np.empty((1, 0))), "b": rows_of([], np.empty((0, 2)))})
-    assert followed.differences(SPAN_S, {3}) is None
+    assert followed.differences(SPAN_S, {3}, ALL) is None
 
 
 def test_it_goes_on_from_its_state_exactly():
     world, followed = World(), Followed()
     numbers, looks, quality = rows_of(range(PEOPLE), world.looks())
-    followed.differences(0.0, set(range(PEOPLE)))
-    watch(followed, 0.0, {"a": (numbers, looks, quality)}, tracks=range(PEOPLE))
-    followed.differences(SPAN_S, set(range(PEOPLE)))
+    everybody = set(range(PEOPLE))
+    followed.differences(0.0, everybody, ALL)
+    for k in (1, 2):
+        watch(followed, k * SPAN_S, {"a": (numbers, world.looks(), quality)}, tracks=range(PEOPLE))
+        # all of it is unusual: it waits
+        assert followed.differences(k * SPAN_S, everybody, 0.0) is None
     followed.see("a", numbers, numbers, looks, 3 * quality)
     other = Followed()
     other.restore(wire.unpack(wire.pack(followed.to_state())))
@@ -242,7 +275,9 @@ def test_it_goes_on_from_its_state_exactly():
     again.restore(wire.unpack(wire.pack(scale.to_state())))
     for each, its in ((followed, scale), (other, again)):
         each.see("a", numbers, numbers, world.people, quality)
-        its.variation.learn(each.differences(2 * SPAN_S, set(range(PEOPLE))))
+        rows = each.differences(2 * SPAN_S + FOUND_OUT_S, everybody, ALL)
+        assert len(rows) == 2 * PEOPLE
+        its.variation.learn(rows)
     np.testing.assert_array_equal(scale.similarities(looks, looks), again.similarities(looks, looks))
     np.testing.assert_array_equal(scale.variation.directions, again.variation.directions)
 
