@@ -56,7 +56,8 @@ def track_detections(
         cameras: JSON, see `read_cameras`; detections: CSV, see `read_detections`.
         fps: frames per second of the detections.
         area: x0, y0, x1, y1 (m): rows outside are left out.
-        lag_s: positions are corrected by what the next so many seconds show; 0 writes what was known at once.
+        lag_s: positions are corrected by what the next so many seconds show, and identities by all that was learned
+            later; 0 writes what was known at once.
         settings: others than the usual ones; drop: leave out this share of the detections, by the chance of `seed`.
 
     Raises:
@@ -72,19 +73,25 @@ def track_detections(
     first, last = (min(rows), max(rows)) if rows else (0, -1)
     if drop > 0:
         rows = _without(rows, drop, seed)
-    written, persons, spent_s = 0, set(), 0.0
+    tracks, spent_s = BatchTracks(), 0.0
+    for batch, seconds in _batches(tracker, rows, first, last, fps):
+        if lag_s == 0:
+            # nobody knew better then
+            batch = replace(batch, renamed=[])
+        tracks.follow(batch, on_map=True)
+        spent_s += seconds
+    found = [
+        (frame, person, x, y)
+        for frame, _, person, x, y, *_ in (tracks.corrected if lag_s > 0 else tracks.positions)
+        if area is None or (area[0] <= x <= area[2] and area[1] <= y <= area[3])
+    ]
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["frame", "id", "x", "y"])
-        for tracks, seconds in _batches(tracker, rows, first, last, fps):
-            spent_s += seconds
-            for frame, _, person, x, y, *_ in tracks.corrected if lag_s > 0 else tracks.positions:
-                if area is None or (area[0] <= x <= area[2] and area[1] <= y <= area[3]):
-                    writer.writerow([frame, person, f"{x:.4f}", f"{y:.4f}"])
-                    written += 1
-                    persons.add(person)
+        writer.writerows((frame, person, f"{x:.4f}", f"{y:.4f}") for frame, person, x, y in found)
     frames = last - first + 1
-    return Tracked(frames, written, len(persons), 1e3 * spent_s / max(frames, 1))
+    persons = {person for _, person, *_ in found}
+    return Tracked(frames, len(found), len(persons), 1e3 * spent_s / max(frames, 1))
 
 
 def read_cameras(path: Path) -> list[CameraView]:

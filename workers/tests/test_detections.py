@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import StringIO
 from pathlib import Path
 
@@ -42,6 +42,20 @@ def lines(world: World, frames: Iterable[int], cameras: Iterable[str] = ("north"
         for camera in cameras
         for _, box, _ in world.at(camera, frame)
     ]
+
+
+def with_looks(world: World, frames: Iterable[int], written: Callable[[np.ndarray], str]) -> list[str]:
+    """The same with embeddings."""
+    return [
+        f"{frame},{camera}," + ",".join(f"{edge:.2f}" for edge in box) + f",{written(look)}"
+        for frame in frames
+        for camera in ("north", "south")
+        for _, box, look in world.at(camera, frame)
+    ]
+
+
+def numbers(look: np.ndarray) -> str:
+    return " ".join(f"{value:.4f}" for value in look)
 
 
 @pytest.fixture
@@ -237,17 +251,36 @@ def test_who_comes_back_is_known_by_the_look(track, form, scale):
         {"ann": path, "bob": standing((3, 13.5)), "cat": standing((-3, 14.5))},
         dict(zip(("ann", "bob", "cat"), looks(3)[:, :8], strict=True)),
     )
-    rows = [
-        f"{frame},{camera}," + ",".join(f"{edge:.2f}" for edge in box)
-        + "," + form.format(" ".join(f"{value * scale:.4f}" for value in look))
-        for frame in range(160)
-        for camera in ("north", "south")
-        for _, box, look in world.at(camera, frame)
-    ]  # fmt: skip
-    with_looks, _ = track(rows, header=f"{HEADER},embedding")
-    without, _ = track([row.rsplit(",", 1)[0] for row in rows])
-    assert with_looks.persons == 3
-    assert without.persons == 4
+    rows = with_looks(world, range(160), lambda look: form.format(numbers(scale * look)))
+    known, _ = track(rows, header=f"{HEADER},embedding")
+    unknown, _ = track([row.rsplit(",", 1)[0] for row in rows])
+    assert known.persons == 3
+    assert unknown.persons == 4
+
+
+def test_who_somebody_is_counts_from_when_they_came(track):
+    """Bob takes Ann's place at once, which only shows later; without a lag it is told when it shows."""
+    change = 135
+    spots = [(3, 9), (3, 15), (-3, 9), (-3, 15)]
+    ann, bob, *others = looks(2 + len(spots))
+    before, after = (
+        World(
+            {"": standing((0, 12)), **{str(i): standing(spot) for i, spot in enumerate(spots)}},
+            {"": look, **{str(i): other for i, other in enumerate(others)}},
+        )
+        for look in (ann, bob)
+    )
+    rows = with_looks(before, range(change), numbers) + with_looks(after, range(change, 230), numbers)
+
+    def first_of_bob(**options) -> int:
+        _, tracked = track(rows, header=f"{HEADER},embedding", **options)
+        people = [(frame, person) for frame, person, x, y in tracked if np.hypot(x, y - 12) < 1]
+        (_, who), (_, last) = people[0], people[-1]
+        assert who != last
+        return next(frame for frame, person in people if person == last)
+
+    assert first_of_bob() <= change + 5
+    assert first_of_bob(lag_s=0.0) > change + 10
 
 
 # -- cameras -------------------------------------------------------------------------------------------------

@@ -42,12 +42,13 @@ class BatchTracks:
     variation: tuple[np.ndarray, np.ndarray] | None = None
 
     def follow(self, batch: BatchTracks, *, on_map: bool) -> None:
-        """Append the next batch's detections and positions, after what it has revised about those before it."""
+        """Append the next batch's detections and places, after what it has revised about those before it."""
         for since, old, new, cameras in batch.renamed:
             rename_rows(self, since, old, new, cameras, on_map)
         self.detections += batch.detections
         self.bridged += batch.bridged
         self.positions += batch.positions
+        self.corrected += batch.corrected
 
 
 def rename_rows(
