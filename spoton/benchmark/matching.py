@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from fixtures.definitions import load_definition
-from fixtures.scene import Scene, Truth, demo_config, generate_scene, load_truth
+from fixtures.scene import Scene, Truth, load_truth
+from spoton.benchmark.rendered import SCENES, Perceived, perceive, render, track
 from tracking.matching import match, special
 from tracking.reappearance import LEAST_WEIGHT
-from workers.associate import associate, tracker_for
-from workers.batches import FrameBatch, Segment
 from workers.benchmark.report import Report
 from workers.evaluation import box_costs
-from workers.perceive import Perceiver
 from workers.reid import choose_embedder
 from workers.scene_scores import LEAST_IOU
-from workers.sources import SourcePolicy
-from workers.tracking.batch import BatchTracks, rename_rows
-
-# environment, seed, people, seconds
-SCENES = (
-    ("campus", 7, 14, 60.0),
-    ("campus", 31, 20, 40.0),
-    ("campus", 53, 20, 40.0),
-    ("campus", 61, 20, 60.0),
-    ("campus", 71, 20, 40.0),
-    ("campus", 72, 16, 60.0),
-    ("factory", 32, 14, 40.0),
-    ("factory", 54, 14, 60.0),
-    ("factory", 73, 14, 60.0),
-    ("factory", 74, 18, 40.0),
-)
-BATCH_INSTANTS = 10
 
 
 @dataclass(frozen=True)
@@ -65,8 +44,7 @@ def matching(scenes: Sequence[tuple] = SCENES, models_dir: Path | None = None) -
     rows = []
     for environment, seed, people, seconds in scenes:
         with tempfile.TemporaryDirectory() as folder:
-            config = replace(demo_config(environment), seed=seed, people=people, duration_s=seconds)
-            scene = generate_scene(load_definition(environment), config, Path(folder) / "scene")
+            scene = render(environment, seed, people, seconds, Path(folder))
             halves = _halves(scene, embedder, models_dir)
         rows.append({"scene": f"{environment}, seed {seed}", **_compared(*halves)})
     rows.append({"scene": "all", **{k: sum(row[k] for row in rows) for k in rows[0] if k != "scene"}})
@@ -96,63 +74,15 @@ def _compared(before: _Seen, after: _Seen) -> dict[str, int]:
 
 
 def _halves(scene: Scene, embedder: str, models_dir: Path | None) -> tuple[_Seen, _Seen]:
-    batches = list(_batches(scene, embedder, models_dir))
-    definition, size = load_definition(scene.environment), scene.config.image_size
-    plan = [
-        {
-            "camera": c,
-            "image_size": size,
-            "calibration": definition.camera(c).model().scaled_to(size).to_mapping(),
-        }
-        for c in sorted(scene.videos)
-    ]
+    batches = list(perceive(scene, embedder, models_dir))
     who = _who(load_truth(scene.truth_path))
     middle = len(batches) // 2
-    return _tracked(plan, batches[:middle], who), _tracked(plan, batches[middle:], who)
+    return _tracked(scene, batches[:middle], who), _tracked(scene, batches[middle:], who)
 
 
-def _batches(
-    scene: Scene, embedder: str, models_dir: Path | None
-) -> Iterator[tuple[list[int], list[float], list[bytes]]]:
-    """Instants, their times and all cameras' observations."""
-    perceiver = Perceiver(policy=SourcePolicy(allowed_roots=(scene.folder,)), models_dir=models_dir)
-    size, start_s = scene.config.image_size, scene.started_at.timestamp()
-    definition = load_definition(scene.environment)
-    for first in range(0, scene.frame_count, BATCH_INSTANTS):
-        instants = range(first, min(first + BATCH_INSTANTS, scene.frame_count))
-        times_s = tuple(i / scene.fps for i in instants)
-        observed = []
-        for number, (camera, video) in enumerate(sorted(scene.videos.items())):
-            segment = Segment(str(video), start_s, scene.duration_s, tuple(instants), times_s)
-            batch = FrameBatch(
-                task_id="",
-                number=number,
-                camera=camera,
-                segments=(segment,),
-                tolerance_s=0.5 / scene.fps,
-                image_size=size,
-                calibration=definition.camera(camera).model().scaled_to(size).to_mapping(),
-                detector="motion",
-                embedder=embedder,
-                score_threshold=None,
-                queued_at=0.0,
-            )
-            observed.append(perceiver.perceive(batch).to_bytes())
-        yield list(instants), [start_s + t for t in times_s], observed
-    perceiver.close()
-
-
-def _tracked(plan: list[dict[str, Any]], batches: Sequence[tuple], who: Callable) -> _Seen:
-    tracker, rows, looks = tracker_for(plan, None), BatchTracks(), {}
-    for k, (instants, times_s, observed) in enumerate(batches):
-        last = k == len(batches) - 1
-        done = associate(
-            tracker=tracker, observations=observed, instants=instants, times_s=times_s, last=last
-        ).rows
-        for since, old, new, cameras in done.renamed:
-            rename_rows(rows, since, old, new, cameras, on_map=True)
-        rows.detections += done.detections
-        looks |= {person.number: person for person in done.looks}
+def _tracked(scene: Scene, batches: Sequence[Perceived], who: Callable) -> _Seen:
+    rows, last = track(scene, batches)
+    looks = {person.number: person for person in rows.looks}
     people: dict[int, Counter[int]] = defaultdict(Counter)
     together: dict[tuple, set[int]] = defaultdict(set)
     for instant, _, _, camera, _, person, box, *_ in rows.detections:
@@ -166,7 +96,7 @@ def _tracked(plan: list[dict[str, Any]], batches: Sequence[tuple], who: Callable
         looks=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
         truth=np.array([people[number].most_common(1)[0][0] for number in known]),
         apart=sorted((index[a], index[b]) for a, b in pairs),
-        variation=done.variation,
+        variation=last.variation,
     )
 
 

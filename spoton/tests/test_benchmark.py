@@ -7,6 +7,7 @@ import pytest
 from spoton.benchmark import pictures
 from spoton.benchmark.matching import matching
 from spoton.benchmark.recording import _batch, _bulk_create, _task, rows
+from spoton.benchmark.scenes import scenes
 from tracking.models import Appearance, Detection, Person, Position
 from tracking.record import record_tracks
 
@@ -36,6 +37,16 @@ def test_people_who_are_in_both_halves_of_a_scene_are_counted_once_each():
         assert 0 <= row[way] <= row["in both"]
         assert row[f"{way}: wrong"] == 0
     assert row["special"] >= row["as they are"]
+
+
+def test_scenes_are_scored_across_cameras_and_on_the_map_live_and_corrected():
+    row, mean = scenes([("campus", 7, 4, 6.0)]).rows
+    assert {**mean, "scene": row["scene"]} == row
+    assert row["scene"] == "campus, seed 7, 4 people, 6 s"
+    scores = [
+        row[f"{where} {measure}"] for where in ("across", "live", "corrected") for measure in ("MOTA", "IDF1")
+    ]
+    assert all(40 < score <= 100 for score in scores)
 
 
 @pytest.mark.django_db

@@ -7,10 +7,12 @@ from django.core.management import BaseCommand, CommandError
 from rich.console import Console
 
 from spoton.benchmark.live import live
-from spoton.benchmark.matching import SCENES, matching
+from spoton.benchmark.matching import matching
 from spoton.benchmark.pacing import pacing
 from spoton.benchmark.pictures import pictures
 from spoton.benchmark.recording import recording
+from spoton.benchmark.rendered import SCENES
+from spoton.benchmark.scenes import scenes
 from spoton.benchmark.sockets import sockets
 from workers.benchmark.command import BENCHMARKS, Options, add_arguments, run
 from workers.benchmark.report import write_json
@@ -22,6 +24,7 @@ PRODUCT = {
     "pictures": lambda options: pictures(10 if options.quick else 60),
     "sockets": lambda options: sockets(4.0 if options.quick else 30.0),
     "matching": lambda options: matching(SCENES[:1] if options.quick else SCENES, options.models_dir),
+    "scenes": lambda options: scenes(SCENES[:1] if options.quick else SCENES, options.models_dir),
     "pacing": lambda options: pacing(seconds=8.0, repeats=1) if options.quick else pacing(),
 }
 ALL = {**BENCHMARKS, **PRODUCT}
