@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
 from workers.models import FittingBatches
 
 
@@ -58,18 +59,31 @@ def crop_persons(image: np.ndarray, boxes_px: np.ndarray, size: tuple[int, int])
 
 def whole_pixel_boxes(boxes_px: np.ndarray, width: int, height: int) -> np.ndarray:
     """(n, 4) int64 xyxy boxes within an image, each at least one pixel wide and high."""
-    limit = np.array([width, height, width, height])
-    # these two take a number rather than NaN
-    boxes = np.fmin(np.fmax(np.asarray(boxes_px, float).reshape(-1, 4), -1), limit)
-    low = np.minimum(np.maximum(np.floor(boxes[:, :2]), 0), limit[:2] - 1)
-    high = np.maximum(np.ceil(boxes[:, 2:]), low + 1)
-    return np.concatenate([low, high], axis=1).astype(np.int64)
+    return _whole_pixels(np.asarray(boxes_px, float).reshape(-1, 4), width, height)
+
+
+@compiled
+def _whole_pixels(boxes, width, height):
+    result = np.empty(boxes.shape, np.int64)
+    for n in range(len(boxes)):
+        for axis, size in enumerate((width, height)):
+            low, high = _within(boxes[n, axis], size), _within(boxes[n, 2 + axis], size)
+            first = min(max(np.floor(low), 0.0), size - 1.0)
+            result[n, axis], result[n, 2 + axis] = first, max(np.ceil(high), first + 1)
+    return result
+
+
+@compiled_lean
+def _within(value, size):
+    """From one pixel before the image to its end; whatever is not a number is before it."""
+    return min(value, size) if value > -1 else -1.0
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:
     """(n, d) float32 rows of unit length; rows that cannot be scaled become one fixed unit vector."""
     features = np.asarray(features, np.float32)
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    # as `np.linalg.norm`, without what it asks first
+    lengths = np.sqrt(np.add.reduce(features * features, axis=1, keepdims=True))
     usable = np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 1e-12)
     if usable.all():
         return features / lengths
