@@ -24,8 +24,7 @@ def scenes(which: Sequence[tuple] = SCENES, models_dir: Path | None = None) -> R
             scene = render(environment, seed, people, seconds, Path(folder))
             tracked, _ = track(scene, list(perceive(scene, embedder, models_dir)))
             found = quality(scene, tracked)
-        name = f"{environment}, seed {seed}, {people} people, {seconds:g} s"
-        rows.append({"scene": name} | {key: value for each in _columns(found) for key, value in each.items()})
+        rows.append({"scene": f"{environment}, seed {seed}"} | _columns(found))
     count = len(rows)
     mean = {key: sum(row[key] for row in rows) / count for key in rows[0] if key != "scene"}
     return Report(
@@ -49,8 +48,8 @@ def quality(scene: Scene, rows: BatchTracks) -> dict[str, Quality]:
     return {"across": across, "live": live, "corrected": corrected}
 
 
-def _columns(found: dict[str, Quality]) -> list[dict[str, float]]:
-    return [
-        {f"{where} MOTA": 100 * quality.mota, f"{where} IDF1": 100 * quality.idf1}
-        for where, quality in found.items()
-    ]
+def _columns(found: dict[str, Quality]) -> dict[str, float]:
+    columns = {}
+    for where, scores in found.items():
+        columns |= {f"{where} MOTA": 100 * scores.mota, f"{where} IDF1": 100 * scores.idf1}
+    return columns

@@ -42,7 +42,7 @@ def test_people_who_are_in_both_halves_of_a_scene_are_counted_once_each():
 def test_scenes_are_scored_across_cameras_and_on_the_map_live_and_corrected():
     row, mean = scenes([("campus", 7, 4, 6.0)]).rows
     assert {**mean, "scene": row["scene"]} == row
-    assert row["scene"] == "campus, seed 7, 4 people, 6 s"
+    assert row["scene"] == "campus, seed 7"
     scores = [
         row[f"{where} {measure}"] for where in ("across", "live", "corrected") for measure in ("MOTA", "IDF1")
     ]
