@@ -24,8 +24,6 @@ FAILED_SECONDS = 1.0
 class EndInTime(bootsteps.StartStopStep):
     """Kills the worker when Celery's own way to end takes too long."""
 
-    requires = ("celery.worker.components:Pool",)
-
     def close(self, worker: Any) -> None:
         """Called first of all when a worker ends."""
         seconds = FAILED_SECONDS if worker.exitcode == EX_FAILURE else WORKER_STOP_SECONDS

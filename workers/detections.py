@@ -75,10 +75,9 @@ def track_detections(
         rows = _without(rows, drop, seed)
     tracks, spent_s = BatchTracks(), 0.0
     for batch, seconds in _batches(tracker, rows, first, last, fps):
-        if lag_s == 0:
-            # nobody knew better then
-            batch = replace(batch, renamed=[])
-        tracks.follow(batch, on_map=True)
+        # without a lag nobody knew better then
+        revised = batch.renamed if lag_s > 0 else []
+        tracks.follow(replace(batch, detections=[], bridged=[], renamed=revised), on_map=True)
         spent_s += seconds
     found = [
         (frame, person, x, y)

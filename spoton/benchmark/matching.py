@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fixtures.scene import Scene, Truth, load_truth
-from spoton.benchmark.rendered import SCENES, Perceived, perceive, render, track
+from spoton.benchmark.rendered import SCENES, Perceived, perceive, rendered, track
 from tracking.matching import match, special
 from tracking.reappearance import LEAST_WEIGHT
 from workers.benchmark.report import Report
@@ -42,11 +41,8 @@ def matching(scenes: Sequence[tuple] = SCENES, models_dir: Path | None = None) -
     """With the re-identification network in `models_dir`, otherwise with the descriptor."""
     embedder = choose_embedder(models_dir).spec
     rows = []
-    for environment, seed, people, seconds in scenes:
-        with tempfile.TemporaryDirectory() as folder:
-            scene = render(environment, seed, people, seconds, Path(folder))
-            halves = _halves(scene, embedder, models_dir)
-        rows.append({"scene": f"{environment}, seed {seed}", **_compared(*halves)})
+    for name, scene in rendered(scenes):
+        rows.append({"scene": name, **_compared(*_halves(scene, embedder, models_dir))})
     rows.append({"scene": "all", **{k: sum(row[k] for row in rows) for k in rows[0] if k != "scene"}})
     return Report(
         f"People found again in the second of two tasks, by {embedder.rpartition('/')[2]}",

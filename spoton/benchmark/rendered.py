@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -41,10 +42,13 @@ class Perceived(NamedTuple):
     observations: list[bytes]
 
 
-def render(environment: str, seed: int, people: int, seconds: float, folder: Path) -> Scene:
-    """A demo site's scene with other people."""
-    config = replace(demo_config(environment), seed=seed, people=people, duration_s=seconds)
-    return generate_scene(load_definition(environment), config, folder / "scene")
+def rendered(which: Sequence[tuple[str, int, int, float]]) -> Iterator[tuple[str, Scene]]:
+    """A demo site with other people, one scene after the other, each gone when the next is asked for; and its name."""
+    for environment, seed, people, seconds in which:
+        config = replace(demo_config(environment), seed=seed, people=people, duration_s=seconds)
+        with tempfile.TemporaryDirectory() as folder:
+            scene = generate_scene(load_definition(environment), config, Path(folder) / "scene")
+            yield f"{environment}, seed {seed}", scene
 
 
 def perceive(scene: Scene, embedder: str = EMBEDDER, models_dir: Path | None = None) -> Iterator[Perceived]:

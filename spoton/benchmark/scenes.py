@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from fixtures.scene import Scene, load_truth, load_truth_map
-from spoton.benchmark.rendered import DETECTOR, SCENES, perceive, render, track
+from spoton.benchmark.rendered import DETECTOR, SCENES, perceive, rendered, track
 from workers.benchmark.report import Report
 from workers.evaluation import Quality
 from workers.reid import choose_embedder
@@ -19,12 +18,9 @@ def scenes(which: Sequence[tuple] = SCENES, models_dir: Path | None = None) -> R
     """With the re-identification network in `models_dir`, otherwise with the descriptor."""
     embedder = choose_embedder(models_dir).spec
     rows = []
-    for environment, seed, people, seconds in which:
-        with tempfile.TemporaryDirectory() as folder:
-            scene = render(environment, seed, people, seconds, Path(folder))
-            tracked, _ = track(scene, list(perceive(scene, embedder, models_dir)))
-            found = quality(scene, tracked)
-        rows.append({"scene": f"{environment}, seed {seed}"} | _columns(found))
+    for name, scene in rendered(which):
+        tracked, _ = track(scene, list(perceive(scene, embedder, models_dir)))
+        rows.append({"scene": name} | _columns(quality(scene, tracked)))
     count = len(rows)
     mean = {key: sum(row[key] for row in rows) / count for key in rows[0] if key != "scene"}
     return Report(
