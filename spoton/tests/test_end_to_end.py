@@ -57,6 +57,19 @@ async def collect(url: str, token: str, until) -> list:
     return messages
 
 
+def test_the_demo_reports_quality_speed_and_rows(product):
+    """On the map twice: as it was shown live, and as trajectories."""
+    scene = "--seconds", str(product.scene_seconds), "--people", str(product.people)
+    said = product.manage("demo_run", *scene)
+    lines = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in said.splitlines() if "│" in line}
+    for where in ("across cameras", "map, live (1 m)", "map, trajectories (1 m)"):
+        idf1, mota, *counts = (float(value) for value in lines[where])
+        assert 50 < idf1 <= 100
+        assert 50 < mota <= 100
+        assert counts[-1] > 100
+    assert f"{product.people} in the scene" in said
+
+
 def test_sockets_carry_updates_and_frames(product, token):
     """A viewer who connects while a task runs: status first, numbered updates, pictures of the same instants."""
     base = product.base_url.replace("http", "ws")
