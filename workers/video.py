@@ -6,8 +6,9 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from workers.tracking.batch import BatchTracks
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tracker import CameraView, MultiCameraTracker
 from workers.types import EngineError
+from workers.visits import Visit, visits_of
 
 BATCH_FRAMES = 10
 CAMERA = "video"
@@ -31,7 +33,7 @@ class VideoReport:
 
     frames: int
     rows: int
-    persons: int
+    visits: tuple[Visit, ...]
     detector: str
     detector_reason: str
     embedder: str
@@ -48,6 +50,7 @@ def track_video(
     embedder: str,
     out: Path,
     score_threshold: float | None = None,
+    ids: str = "visits",
     memory_s: float = TrackerSettings.reid_memory_s,
     models_dir: Path | None = None,
     device: str = "cpu",
@@ -57,7 +60,9 @@ def track_video(
 
     Args:
         camera_config: see `CameraModel.from_mapping`; None tracks in the image plane.
-        memory_s: who was away for longer is somebody new; 0: everybody who comes back is, as MOTChallenge counts.
+        ids: what a number in `out` stands for: `visits`, as MOTChallenge counts, in whose format it is written: who
+            leaves the picture and comes back has another; or `persons`: the number of the person's first visit.
+        memory_s: who was away for longer is somebody new.
 
     Raises:
         EngineError: the video or a model cannot be used.
@@ -107,11 +112,13 @@ def track_video(
         left_out += ": unreadable, or too close to another in time"
         problems.append({"frame": None, "time_s": 0.0, "message": left_out})
     boxes = once_per_frame(rows.detections + rows.bridged)
-    _write(out, boxes)
+    visits, visit_of = visits_of([(row[1], row[5]) for row in boxes], info.fps)
+    numbers = [visit.person if ids == "persons" else visit.number for visit in visit_of]
+    _write(out, zip(numbers, boxes, strict=True))
     return VideoReport(
         frames=frames,
         rows=len(boxes),
-        persons=len({row[5] for row in boxes}),
+        visits=tuple(visits),
         detector=choice["chosen"],
         detector_reason=choice["reason"],
         embedder=look["chosen"],
@@ -131,12 +138,13 @@ def once_per_frame(rows: list[tuple]) -> list[tuple]:
     return list(best.values())
 
 
-def _write(out: Path, rows: list[tuple]) -> None:
-    """MOT rows; first beside `out`, so that a broken-off run leaves nothing that looks finished."""
+def _write(out: Path, numbered: Iterable[tuple[int, tuple]]) -> None:
+    """MOT rows of (number, box); first beside `out`, so that a broken-off run leaves nothing that looks finished."""
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     with draft.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for _, frame, _, _, _, person, (x1, y1, x2, y2), score, _ in sorted(rows, key=lambda r: (r[1], r[5])):
+        rows = sorted(((row[1], number, row[6], row[7]) for number, row in numbered), key=itemgetter(0, 1))
+        for frame, number, (x1, y1, x2, y2), score in rows:
             box = [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
-            writer.writerow([frame, person + 1, *box, round(score, 4), -1, -1, -1])
+            writer.writerow([frame, number, *box, round(score, 4), -1, -1, -1])
     draft.replace(out)

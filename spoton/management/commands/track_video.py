@@ -5,9 +5,16 @@ import math
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.core.management import BaseCommand, CommandError
 from rich.progress import Progress
+
+if TYPE_CHECKING:
+    from workers.video import VideoReport
+
+# of those who came back; `--ids persons` tells all
+MOST_SAID = 12
 
 
 def _seconds(text: str) -> float:
@@ -37,8 +44,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--memory",
             type=_seconds,
-            help="seconds after which somebody who left the picture is somebody new (default: 900); "
-            "0 counts people as MOTChallenge does: whoever comes back is somebody new",
+            help="seconds after which somebody who left the picture is somebody new (default: 900)",
+        )
+        parser.add_argument(
+            "--ids",
+            choices=("visits", "persons"),
+            default="visits",
+            help="what an id stands for: a visit (default), as MOTChallenge counts: who leaves and comes back has "
+            "another, and it is said who that is; or a person, under the id of the first visit",
         )
         parser.add_argument("--out", required=True, type=Path)
 
@@ -59,6 +72,7 @@ class Command(BaseCommand):
                     detector=options["detector"],
                     embedder=options["embedder"],
                     score_threshold=options["score_threshold"],
+                    ids=options["ids"],
                     **({} if options["memory"] is None else {"memory_s": options["memory"]}),
                     models_dir=settings.ENV.models_dir,
                     device=settings.ENV.device,
@@ -76,7 +90,18 @@ class Command(BaseCommand):
             where = "" if problem["frame"] is None else f"frame {problem['frame']}: "
             self.stderr.write(where + problem["message"])
         self.stdout.write(
-            f"{out}: {report.frames} frames, {report.rows} boxes, {report.persons} persons; "
+            f"{out}: {report.frames} frames, {report.rows} boxes, {_persons(report)}; "
             f"{report.detector} ({report.detector_reason}), {report.embedder} ({report.embedder_reason}); "
             f"{report.frames_per_second:.1f} frames/s"
         )
+
+
+def _persons(report: "VideoReport") -> str:
+    """How many there were, and who came back."""
+    again = [f"{visit.number} is {visit.person}" for visit in report.visits if visit.number != visit.person]
+    persons = len(report.visits) - len(again)
+    said = f"{persons} {'person' if persons == 1 else 'persons'}"
+    if not again:
+        return said
+    more = f" and {len(again) - MOST_SAID} more" if len(again) > MOST_SAID else ""
+    return f"{said} in {len(report.visits)} visits ({', '.join(again[:MOST_SAID])} again{more})"
