@@ -115,6 +115,9 @@ class TrackerSettings:
         for name in ("start_score", "slipped", "feet_cut", "feet_cut_hidden", "chance", "blind"):
             if getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
+        if self.birth_share > 1:
+            # nobody would ever be born at an upper border
+            raise ValueError(f"birth_share must be at most 1, got {self.birth_share}")
         for name in ("lag_s", "reid_memory_s"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")

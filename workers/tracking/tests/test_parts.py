@@ -207,6 +207,7 @@ def test_small_covered_and_doubtful_crops_count_less():
         {"lag_s": -1.0},
         {"start_score": 1.5},
         {"evidence_cap": 2.0},
+        {"birth_share": 1.1},
     ],
     ids=str,
 )
