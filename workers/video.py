@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from calibration import CameraModel
 from workers.batches import FrameBatch, Segment
@@ -21,7 +21,7 @@ from workers.tracking.batch import BatchTracks
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tracker import CameraView, MultiCameraTracker
 from workers.types import EngineError
-from workers.visits import Visit, visits_of
+from workers.visits import AWAY_S, Visit, visits_of
 
 BATCH_FRAMES = 10
 CAMERA = "video"
@@ -50,7 +50,8 @@ def track_video(
     embedder: str,
     out: Path,
     score_threshold: float | None = None,
-    ids: str = "visits",
+    ids: Literal["visits", "persons"] = "visits",
+    away_s: float = AWAY_S,
     memory_s: float = TrackerSettings.reid_memory_s,
     models_dir: Path | None = None,
     device: str = "cpu",
@@ -62,6 +63,7 @@ def track_video(
         camera_config: see `CameraModel.from_mapping`; None tracks in the image plane.
         ids: what a number in `out` stands for: `visits`, as MOTChallenge counts, in whose format it is written: who
             leaves the picture and comes back has another; or `persons`: the number of the person's first visit.
+        away_s: who has no box for longer begins another visit.
         memory_s: who was away for longer is somebody new.
 
     Raises:
@@ -112,7 +114,7 @@ def track_video(
         left_out += ": unreadable, or too close to another in time"
         problems.append({"frame": None, "time_s": 0.0, "message": left_out})
     boxes = once_per_frame(rows.detections + rows.bridged)
-    visits, visit_of = visits_of([(row[1], row[5]) for row in boxes], info.fps)
+    visits, visit_of = visits_of([(row[1], row[5]) for row in boxes], info.fps, away_s)
     numbers = [visit.person if ids == "persons" else visit.number for visit in visit_of]
     _write(out, zip(numbers, boxes, strict=True))
     return VideoReport(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Nobody is hidden by a passer-by for longer. Visits of real footage (PETS 2009) are the same for 2 to 8 s.
+# Passers-by hide somebody for a second or two, and in real footage (PETS 2009) people come back after 5 s and more
 AWAY_S = 3.0
 
 

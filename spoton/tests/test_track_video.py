@@ -61,6 +61,12 @@ def test_an_id_may_stand_for_a_person(twice):
     assert "1 person in 2 visits" in said
 
 
+def test_how_long_somebody_is_away_between_visits_may_be_given(twice):
+    rows, said = tracked(twice, away=8.0)
+    assert of_both_walks(rows) == ({1}, {1})
+    assert "1 person;" in said
+
+
 def test_without_memory_nobody_is_recognised(twice):
     rows, said = tracked(twice, ids="persons", memory=0.0)
     assert of_both_walks(rows) == ({1}, {2})
@@ -72,6 +78,7 @@ def test_without_memory_nobody_is_recognised(twice):
     [
         (["--memory", "-1"], "0 or more seconds"),
         (["--memory", "long"], "0 or more seconds"),
+        (["--away", "-1"], "0 or more seconds"),
         (["--memory", "nan"], "0 or more seconds"),
         (["--video", "there-is-none.mp4"], "there-is-none.mp4"),
         (["--camera-config", "there-is-none.json"], "there-is-none.json: No such file"),

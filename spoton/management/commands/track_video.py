@@ -53,6 +53,11 @@ class Command(BaseCommand):
             help="what an id stands for: a visit (default), as MOTChallenge counts: who leaves and comes back has "
             "another, and it is said who that is; or a person, under the id of the first visit",
         )
+        parser.add_argument(
+            "--away",
+            type=_seconds,
+            help="seconds without a box after which another visit begins (default: 3)",
+        )
         parser.add_argument("--out", required=True, type=Path)
 
     def handle(self, *, video: Path, camera_config: Path | None, out: Path, **options: object) -> None:
@@ -62,6 +67,7 @@ class Command(BaseCommand):
         from workers.types import EngineError
         from workers.video import track_video
 
+        given = {"memory_s": options["memory"], "away_s": options["away"]}
         try:
             config = json.loads(camera_config.read_text("utf-8")) if camera_config else None
             with Progress(disable=not sys.stderr.isatty()) as progress:
@@ -73,7 +79,7 @@ class Command(BaseCommand):
                     embedder=options["embedder"],
                     score_threshold=options["score_threshold"],
                     ids=options["ids"],
-                    **({} if options["memory"] is None else {"memory_s": options["memory"]}),
+                    **{name: value for name, value in given.items() if value is not None},
                     models_dir=settings.ENV.models_dir,
                     device=settings.ENV.device,
                     out=out,
