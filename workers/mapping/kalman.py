@@ -39,22 +39,46 @@ class Motion:
 
     def noise(self, dt: float) -> np.ndarray:
         """(5, 5) covariance that `dt` seconds add, positive semidefinite."""
-        rate = dt / self.turn_s
-        kept = np.exp(-rate)
-        variance = self.speed**2
-        # 2 r - 3 + 4 e - e^2 cancels for small steps: its series is 2 r^3 / 3
-        place = 2 * rate - 3 + 4 * kept - kept**2 if rate > 1e-3 else 2 * rate**3 / 3
-        Q = np.zeros((5, 5))
-        Q[0, 0] = Q[1, 1] = variance * self.turn_s**2 * place
-        Q[0, 2] = Q[2, 0] = Q[1, 3] = Q[3, 1] = variance * self.turn_s * (1 - kept) ** 2
-        Q[2, 2] = Q[3, 3] = variance * -np.expm1(-2 * rate)
-        Q[4, 4] = self.height_drift**2 * dt
-        return Q
+        return _noise(self.speed, self.turn_s, self.height_drift, dt)
 
     def predict(self, means: np.ndarray, covariances: np.ndarray, dt: float):
         """(n, 5) and (n, 5, 5) one step of `dt` seconds ahead."""
-        F = self.transition(dt)
-        return means @ F.T, F @ covariances @ F.T + self.noise(dt)
+        return _predict(means, covariances, self.transition(dt), self.noise(dt))
+
+
+@compiled
+def _noise(speed: float, turn_s: float, height_drift: float, dt: float) -> np.ndarray:
+    rate = dt / turn_s
+    kept, variance = np.exp(-rate), speed**2
+    # 2 r - 3 + 4 e - e^2 cancels for small steps: its series is 2 r^3 / 3
+    place = 2 * rate - 3 + 4 * kept - kept**2 if rate > 1e-3 else 2 * rate**3 / 3
+    Q = np.zeros((5, 5))
+    Q[0, 0] = Q[1, 1] = variance * turn_s**2 * place
+    Q[0, 2] = Q[2, 0] = Q[1, 3] = Q[3, 1] = variance * turn_s * (1 - kept) ** 2
+    Q[2, 2] = Q[3, 3] = variance * -np.expm1(-2 * rate)
+    Q[4, 4] = height_drift**2 * dt
+    return Q
+
+
+@compiled
+def _predict(means, covariances, F, Q):
+    ahead, spread = np.zeros(means.shape), np.empty(covariances.shape)
+    room = np.empty((5, 5))
+    for i in range(len(means)):
+        for k in range(5):
+            for m in range(5):
+                ahead[i, k] += F[k, m] * means[i, m]
+                room[k, m] = 0.0
+                for j in range(5):
+                    room[k, m] += F[k, j] * covariances[i, j, m]
+        # symmetric to the last bit
+        for k in range(5):
+            for m in range(k, 5):
+                total = Q[k, m]
+                for j in range(5):
+                    total += room[k, j] * F[m, j]
+                spread[i, k, m] = spread[i, m, k] = total
+    return ahead, spread
 
 
 @compiled

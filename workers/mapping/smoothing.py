@@ -6,6 +6,7 @@ over a window of the filter's past.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,19 +55,40 @@ class History:
         result.steps.extend(steps)
         return result
 
+    def numbers(self) -> set[int]:
+        """Of all tracks that are remembered."""
+        return set().union(*(step.numbers.tolist() for step in self.steps))
+
     def append(self, step: Step) -> None:
         self.steps.append(step)
 
     def oldest(self) -> tuple[Step, np.ndarray, np.ndarray]:
         """Take the oldest step out: it, its (n, 5) smoothed means and (n, 5, 5) covariances, by all later steps."""
         steps = list(self.steps)
-        means, covariances = steps[-1].means, steps[-1].covariances
-        for step, after in zip(steps[-2::-1], steps[:0:-1], strict=True):
-            means, covariances = _smooth(
-                step.numbers, step.means, step.covariances, after.numbers, after.predicted,
-                after.predicted_covariances, after.transition, means, covariances,
-            )  # fmt: skip
+        starts = np.array([0, *itertools.accumulate(len(step.numbers) for step in steps)])
+        names = ("numbers", "means", "covariances", "predicted", "predicted_covariances")
+        columns = (np.concatenate([getattr(step, name) for step in steps]) for name in names)
+        transitions = np.stack([step.transition for step in steps])
+        means, covariances = _smooth_all(starts, transitions, *columns)
         return self.steps.popleft(), means, covariances
+
+
+@compiled
+def _smooth_all(starts, transitions, numbers, means, covariances, predicted, predicted_covariances):
+    """Smooth s steps, the last first, whose N rows begin and end at (s + 1,) starts.
+
+    Returns:
+        (n, 5) and (n, 5, 5) of the first step.
+    """
+    last = len(transitions) - 1
+    later_means, later_covariances = means[starts[last] :], covariances[starts[last] :]
+    for k in range(last - 1, -1, -1):
+        begin, end, after = starts[k], starts[k + 1], starts[k + 2]
+        later_means, later_covariances = _smooth(
+            numbers[begin:end], means[begin:end], covariances[begin:end], numbers[end:after], predicted[end:after],
+            predicted_covariances[end:after], transitions[k + 1], later_means, later_covariances,
+        )  # fmt: skip
+    return later_means.copy(), later_covariances.copy()
 
 
 @compiled

@@ -22,6 +22,8 @@ from workers.tracking.views import Boxes
 START_TRUST = 8.0
 # somebody who is surely in view is overlooked at least this often
 LEAST_OVERLOOKED = 0.02
+# so many starts that all lead to the same leave no doubt
+ENOUGH = 3
 # joint likelihoods of one person beyond this change nothing any more (nats)
 MOST_NATS = 50.0
 
@@ -31,7 +33,7 @@ def search(
     boxes: Boxes, sights: Sights, crowd: Crowd, pairs: Pairs, places: np.ndarray, dependence: float, sweeps: int,
     exchange_nats: float, model: BoxModel,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Assign the M boxes of all views within every hypothesis, from R starts each.
+    """Assign the M boxes of all views within every hypothesis, from R starts each, fewer where the first ones agree.
 
     Args:
         pairs: of people and boxes, with what appearance says.
@@ -56,6 +58,8 @@ def search(
         # less likely hypotheses are worth less effort
         tries = max(R >> min(h, 2), 1)
         found = np.full((tries, M), -1)
+        # whether all starts so far led to the same
+        agree = True
         # the box of every person in every view under each start
         mine, nats = np.full((tries, end - begin, V), -1), np.zeros((tries, end - begin))
         for r in range(tries):
@@ -68,7 +72,11 @@ def search(
                     if found[r, box] >= 0:
                         mine[r, found[r, box] - begin, v] = box
             _score(sights, crowd, pairs, told, total, dependence, model, begin, room, mine, r, nats)
-        _recombine(found, nats, begin, assigned[h], scores[h])
+            agree = agree and (found[r] == found[0]).all()
+            if agree and r + 1 == ENOUGH:
+                tries = ENOUGH
+                break
+        _recombine(found[:tries], nats[:tries], begin, assigned[h], scores[h])
         _exchange(
             boxes, sights, crowd, pairs, told, total, dependence, model, begin, end, room, exchange_nats, assigned[h],
             scores[h],

@@ -60,6 +60,10 @@ class Newcomers(NamedTuple):
     def __len__(self) -> int:
         return len(self.evidence)
 
+    @classmethod
+    def none(cls, views: int) -> Newcomers:
+        return cls(np.empty((0, 3)), np.empty((0, 3, 3)), np.empty(0), np.empty((0, views), np.int64))
+
 
 class Room(NamedTuple):
     """Room to think of one newcomer, overwritten by whoever uses it.

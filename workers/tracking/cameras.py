@@ -13,7 +13,7 @@ import numpy as np
 from workers.compiled import compiled, compiled_lean
 from workers.mapping.figures import depth_of, draw
 from workers.mapping.projection import Noise, PersonProjection
-from workers.tracking.habits import VISIBLE, Habits, rates_of
+from workers.tracking.habits import VISIBLE, Habits, rates_of, write_rates
 from workers.tracking.settings import TrackerSettings
 
 # feet are seen from this visible share on, and hidden up to that one
@@ -71,10 +71,14 @@ class Sights(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """What is expected of C detectors: (C, 3) bias and spread of boxes, (C, 4) rates; see `CameraBank`, `Habits`."""
+    """What is expected of C detectors, by their habits.
 
-    bias: np.ndarray
-    spread: np.ndarray
+    Attributes:
+        rates: (C, 4) room for how probably they find people; see `CameraBank.rates`.
+        noise_px, feet_cut, feet_cut_hidden: see `TrackerSettings`.
+    """
+
+    habits: Habits
     rates: np.ndarray
     noise_px: float
     feet_cut: float
@@ -117,8 +121,8 @@ class CameraBank:
         """
         starts = np.array([0, len(persons)]) if starts is None else starts
         sights = Sights.empty(len(cameras), len(persons))
-        habits = self.habits
-        expected = Expected(habits.bias, habits.spread, self.rates(), self.settings.noise_px, *self.feet_cut)
+        rates = np.empty(self.habits.found.shape)
+        expected = Expected(self.habits, rates, self.settings.noise_px, *self.feet_cut)
         projection = self.projection
         _see(
             projection.matrices, projection.depth_rows, projection.sizes, expected, cameras,
@@ -145,17 +149,19 @@ class CameraBank:
 @compiled_lean
 def _see(matrices, depth_rows, sizes, expected, cameras, persons, starts, sights) -> None:
     """Write `sights`; see `CameraBank.sights`."""
+    habits, rates = expected.habits, expected.rates
+    write_rates(habits, rates)
     for v in range(len(cameras)):
         c = cameras[v]
         for i in range(len(persons)):
             edges, jacobian = sights.edges[v, i], sights.jacobian[v, i]
             scale, share = draw(
-                matrices[c], sizes[c], persons[i], expected.bias[c], edges, jacobian, sights.boxes_px[v, i]
+                matrices[c], sizes[c], persons[i], habits.bias[c], edges, jacobian, sights.boxes_px[v, i]
             )
             pixel = (expected.noise_px / scale) ** 2
             for k in range(3):
                 edges[k] /= scale
-                sights.variances[v, i, k] = expected.spread[c, k] + pixel
+                sights.variances[v, i, k] = habits.spread[c, k] + pixel
                 for m in range(3):
                     jacobian[k, m] /= scale
             sights.scale_px[v, i], sights.share[v, i], sights.inside[v, i] = scale, share, share > 0
@@ -166,7 +172,7 @@ def _see(matrices, depth_rows, sizes, expected, cameras, persons, starts, sights
         for i in range(len(persons)):
             shows = sights.share[v, i] * (1 - sights.visible[v, i])
             sights.visible[v, i] = shows
-            sights.rate[v, i] = rate_of(shows, expected.rates[cameras[v]])
+            sights.rate[v, i] = rate_of(shows, rates[cameras[v]])
             sights.feet_cut[v, i] = feet_cut_of(shows, expected.feet_cut, expected.feet_cut_hidden)
 
 

@@ -38,11 +38,13 @@ class Shots:
     Attributes:
         shots: camera to its place among the cameras of the plane, the frame's index and its capture time.
         boxes: camera to track number to its box; None where the box is bridged.
+        unwritten: whether there is a box whose row was not written.
     """
 
     instant: int
     shots: dict[str, tuple[int, int, float]] = field(default_factory=dict)
     boxes: dict[str, dict[int, Box | None]] = field(default_factory=dict)
+    unwritten: bool = False
 
 
 class Late(NamedTuple):
@@ -75,6 +77,7 @@ class Filling:
     def found(self, camera: str, number: int, box: Box) -> None:
         """A box of a track at the newest instant."""
         self.recent[-1].boxes[camera][number] = box
+        self.recent[-1].unwritten |= not box.written
 
     def bridged(self, camera: str, number: int, instant: int) -> None:
         """The row of a box of an earlier instant is written."""
@@ -93,16 +96,21 @@ class Filling:
         """
         then = self.recent.popleft()
         names = sorted(then.shots)
-        drawable = np.zeros((len(names), 0), bool)
-        if bank is not None and len(numbers):
-            sights = bank.sights(np.array([then.shots[name][0] for name in names], int), means[:, SEEN])
-            drawable = _well_seen(sights, covariances)
         # a place that no camera confirms is a guess
         elsewhere = {number for found in then.boxes.values() for number in found}
+        overlooked = any(
+            number in elsewhere and number not in found
+            for found in then.boxes.values()
+            for number in numbers.tolist()
+        )
+        drawable = np.zeros((len(names), 0), bool)
+        if bank is not None and overlooked:
+            sights = bank.sights(np.array([then.shots[name][0] for name in names], int), means[:, SEEN])
+            drawable = _well_seen(sights, covariances)
         for k, name in enumerate(names):
             _, frame, captured_at = then.shots[name]
             boxes = then.boxes[name]
-            for number in numbers.tolist():
+            for number in numbers.tolist() if then.unwritten else ():
                 box = boxes.get(number)
                 if box is not None and not box.written:
                     yield Late(
@@ -137,7 +145,10 @@ class Filling:
             for camera, *shot in shots:
                 self.shot(camera, *shot)
             for camera, number, box in boxes:
-                self.recent[-1].boxes[camera][number] = None if box is None else _box(*box)
+                if box is None:
+                    self.recent[-1].boxes[camera][number] = None
+                else:
+                    self.found(camera, number, _box(*box))
 
 
 def _box(box_px: list[float], score: float, place_m: list[float] | None, written: bool) -> Box:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,9 @@ from workers.tracking.views import Seen, View
 
 # appearance follows slow changes of light: about this much weight of crops is remembered
 APPEARANCE_MEMORY = 30.0
+# where people are looked for beside the prediction is left to chance, always the same: standard normal deviates, and
+# how many of them one instant lies after another (a prime, so that no two instants of half an hour begin alike)
+CHANCE, STRIDE = np.random.default_rng(0).standard_normal((16_411, 3)), 7919
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,12 @@ class GroundTracker:
                 for c, (h, r) in enumerate(chosen)
             ]
         )
-        pairs = take_people(pairs, len(people), rows)
-        people, sights, were = people.take(rows), sights.take(rows), were[rows]
-        crowd = self._crowd(people, begins)
+        # mostly there is one hypothesis with one explanation: nothing to copy
+        alone = len(before) == len(chosen) == 1
+        if not alone:
+            pairs = take_people(pairs, len(people), rows)
+            people, sights, were = people.take(rows), sights.take(rows), were[rows]
+            crowd = self._crowd(people, begins)
         told = explain(scene.boxes, sights, crowd, pairs, whose, scene.dependence, model)
         self._learn(people, sights, crowd, told, scene, pairs, begins[1])
         predicted, spread = people.mean, people.covariance
@@ -135,18 +141,13 @@ class GroundTracker:
         existence.weigh(people, sights, told, scene, self.time_s, dt, settings)
         self.turning.learn(people, begins[1], self.time_s)
         self._remember_looks(people, told, scene)
-        proposed = self.bank.sights(scene.cameras, scene.boxes.persons, np.arange(len(scene.scores) + 1))
-        alike, rates = scene.alike((whose < 0).any(0), self.scale, settings), self.bank.rates()[scene.cameras]
+        births = self._births(scene, sights, whose)
         following, numbers_of, born_at = [], [], {}
         for c, (h, r) in enumerate(chosen):
             mine = np.arange(begins[c], begins[c + 1])
-            tracks = people.take(mine)
+            tracks = people if alone else people.take(mine)
             known = mine[tracks.confirmed]
-            born = newcomers(
-                scene.boxes, proposed, sights, known, np.ascontiguousarray(people.mean[known][:, SEEN]),
-                whose[c], alike, rates,
-                scene.dependence, settings,
-            )  # fmt: skip
+            born = births(known, people.mean[known], whose[c])
             numbers = np.where(whose[c] >= 0, people.number[whose[c]], -1) if len(people) else whose[c].copy()
             self._bear(tracks, born, scene, numbers, born_at, next_number)
             gains = np.zeros((len(scene.views), len(tracks)))
@@ -173,6 +174,28 @@ class GroundTracker:
             hypothesis.log_weight -= most
         return scene.views, scene.boxes.split(numbers_of[kept[0]]), next_number + len(born_at)
 
+    def _births(
+        self, scene: Scene, sights: Sights, whose: np.ndarray
+    ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], Newcomers]:
+        """Finds newcomers among the boxes that nobody wants, given the known people, their means, and (M,) whose boxes.
+
+        Args:
+            whose: (c, M) the same of all explanations.
+        """
+        free = (whose < 0).any(0) & scene.boxes.usable
+        if not free.any():
+            return lambda known, means, mine: Newcomers.none(len(scene.views))
+        proposed = self.bank.sights(scene.cameras, scene.boxes.persons, np.arange(len(free) + 1))
+        alike, rates = scene.alike(free, self.scale, self.settings), self.bank.rates()[scene.cameras]
+
+        def among(known: np.ndarray, means: np.ndarray, mine: np.ndarray) -> Newcomers:
+            persons = np.ascontiguousarray(means[:, SEEN])
+            return newcomers(
+                scene.boxes, proposed, sights, known, persons, mine, alike, rates, scene.dependence, self.settings
+            )  # fmt: skip
+
+        return among
+
     def _crowd(self, people: Tracks, starts: np.ndarray) -> Crowd:
         precision, _ = inverse_3x3(people.covariance[:, SEEN[:, None], SEEN])
         return Crowd(
@@ -184,11 +207,8 @@ class GroundTracker:
 
     def _places(self, instant: int, people: Tracks) -> np.ndarray:
         """(R, T, 3) where people are looked for first: by chance, as likely as the prediction has it."""
-        R, T = self.settings.starts, len(people)
-        if not T:
-            return np.zeros((R, 0, 3))
-        places = np.random.default_rng(instant % 2**32).standard_normal((R, T, 3))
-        _scatter(np.ascontiguousarray(people.covariance[:, SEEN[:, None], SEEN]), places)
+        places = np.empty((self.settings.starts, len(people), 3))
+        _scatter(np.ascontiguousarray(people.covariance[:, SEEN[:, None], SEEN]), CHANCE, instant, places)
         return places
 
     def _learn(
@@ -237,6 +257,7 @@ class GroundTracker:
             covariance[0, SEEN[:, None], SEEN] = born.covariances[b]
             covariance[0, 2, 2] = covariance[0, 3, 3] = self.motion.speed**2
             quality = scene.quality[found[b]]
+            look = (scene.embeddings[found[b]] * quality[:, None]).sum(0, keepdims=True)
             tracks.extend(
                 Tracks(
                     number=np.array([names[b]], np.int64),
@@ -248,7 +269,7 @@ class GroundTracker:
                     person=np.array([-1], np.int64),
                     born_s=np.array([self.time_s]),
                     seen_s=np.array([self.time_s]),
-                    appearance=(scene.embeddings[found[b]] * quality[:, None]).sum(0, keepdims=True),
+                    appearance=look.astype(np.float32),
                     weight=quality.sum(keepdims=True) * (scene.embeddings.shape[1] > 0),
                     before=np.full((1, 2, 3), np.nan),
                 )
@@ -287,7 +308,7 @@ class GroundTracker:
         numbers, persons = self.tracks.number[confirmed].tolist(), self.tracks.person[confirmed].tolist()
         there = dict(zip(numbers, persons, strict=True))
         gone = sorted(self._there.keys() - there.keys())
-        past = set().union(*(step.numbers.tolist() for step in self.history.steps)) if gone else set()
+        past = self.history.numbers() if gone else set()
         closed = [Closed(n, self._there[n], seen_s.get(n, 0.0), never=n not in past) for n in gone]
         self._there = there
         return closed
@@ -320,17 +341,23 @@ class GroundTracker:
 
 
 @compiled
-def _scatter(covariances: np.ndarray, chance: np.ndarray) -> None:
-    """Turn (R, T, 3) standard normal deviates into deviates of (T, 3, 3) covariances."""
-    root, z = np.empty((3, 3)), np.empty(3)
+def _scatter(covariances: np.ndarray, chance: np.ndarray, instant: int, places: np.ndarray) -> None:
+    """Write (R, T, 3) deviates of (T, 3, 3) covariances.
+
+    Args:
+        chance: (n, 3) standard normal deviates, taken one after the other from a place that depends on the instant.
+    """
+    root, n = np.empty((3, 3)), len(chance)
+    first = instant * STRIDE
     for i in range(len(covariances)):
         factorise(covariances[i], root)
-        for r in range(len(chance)):
-            z[:] = chance[r, i]
+        for r in range(len(places)):
+            # each followed by its opposite: the two together look on all sides
+            z, side = chance[(first + i * len(places) + (r + 1) // 2) % n], 1.0 if r % 2 else -1.0
             for k in range(3):
-                chance[r, i, k] = 0.0
+                places[r, i, k] = 0.0
                 for m in range(k + 1):
-                    chance[r, i, k] += root[k, m] * z[m]
+                    places[r, i, k] += side * root[k, m] * z[m]
 
 
 @compiled_lean

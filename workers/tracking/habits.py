@@ -62,11 +62,17 @@ class Lessons(NamedTuple):
 def rates_of(habits) -> np.ndarray:
     """(C, 4) how probably the detectors find people of the visible shares `VISIBLE`."""
     rates = np.empty(habits.found.shape)
+    write_rates(habits, rates)
+    return rates
+
+
+@compiled_lean
+def write_rates(habits, rates) -> None:
+    """Write `rates_of`."""
     for c in range(len(rates)):
         for k in range(len(VISIBLE)):
             rate = (USUAL_RATES[k] * RATE_PRIOR + habits.found[c, k]) / (RATE_PRIOR + habits.tried[c, k])
             rates[c, k] = min(max(rate, 0.01), 0.99)
-    return rates
 
 
 @compiled

@@ -20,6 +20,7 @@ from workers.tracking.settings import TrackerSettings
 from workers.tracking.tracks import unit_rows
 from workers.tracking.variation import Followed
 from workers.tracking.visits import (
+    CHUNK_S,
     CHUNKS,
     Person,
     Visit,
@@ -73,7 +74,7 @@ class PersonBook:
         # visits that never were, by what is believed now; another belief may bring them back
         self.aside: list[Visit] = []
         self.count = 0
-        self.decided_s = -np.inf
+        self.decided_s = self.compared_s = -np.inf
         # the looks of `persons`, once there are MANY
         self._gallery: Gallery | None = None
         self._followed = Followed()
@@ -174,7 +175,9 @@ class PersonBook:
             return []
         self.decided_s = time_s
         self._learn_variation(time_s)
-        self._learn_strangers()
+        if time_s - self.compared_s >= CHUNK_S:
+            self.compared_s = time_s
+            self._learn_strangers()
         renamed = self._doubt(time_s)
         for plane in sorted({visit.plane for visit in self.visits.values() if not visit.settled}):
             renamed += self._decide(plane, time_s)
@@ -373,6 +376,7 @@ class PersonBook:
             "aside": [visit_state(visit) for visit in self.aside],
             "count": self.count,
             "decided_s": self.decided_s,
+            "compared_s": self.compared_s,
             "recognition": self.recognition.to_state(),
             "followed": self._followed.to_state(),
         }
@@ -387,7 +391,7 @@ class PersonBook:
         self.visits = {v["track"]: visit_of(v) for v in state["visits"]}
         self.waiting = [visit_of(v) for v in state["waiting"]]
         self.aside = [visit_of(v) for v in state["aside"]]
-        self.count, self.decided_s = state["count"], state["decided_s"]
+        self.count, self.decided_s, self.compared_s = (state[k] for k in ("count", "decided_s", "compared_s"))
         self.recognition.restore(state["recognition"])
         self._followed.restore(state["followed"])
         self._gallery = None

@@ -29,7 +29,7 @@ class Scene:
     Attributes:
         views: one for each camera that has a frame; boxes: all of theirs.
         cameras: (V,) the views' cameras.
-        scores, quality: (M,); embeddings: (M, d).
+        scores, quality: (M,); embeddings: (M, d) float32.
         dependence: see `likelihood.tell`.
     """
 
@@ -46,7 +46,7 @@ class Scene:
         """The scene `dt` seconds after the one before."""
         views = views_of(bank, seen)
         dimension = max((view.embeddings.shape[1] for view in views if len(view)), default=0)
-        empty = np.empty((0, dimension))
+        empty = np.empty((0, dimension), np.float32)
         return cls(
             views=views,
             boxes=Boxes.of(views, settings),
@@ -67,7 +67,8 @@ class Scene:
         """The pairs with what appearance says of them."""
         if not self.knows_looks_of(people) or not len(pairs.boxes):
             return pairs
-        alike = np.where(people.weight[pairs.people] > 0, self._similarities(pairs, people.looks()), np.nan)
+        shown = (people.weight[pairs.people] > 0) & (self.quality[pairs.boxes] > 0)
+        alike = np.where(shown, self._similarities(pairs, people.looks()), np.nan)
         known = ~np.isnan(alike)
         told = np.zeros(len(alike))
         told[known] = scale.log_ratio(alike[known])
@@ -77,7 +78,7 @@ class Scene:
     def _similarities(self, pairs: Pairs, looks: np.ndarray) -> np.ndarray:
         """(P,) of (T, d) looks and the boxes' embeddings."""
         if len(looks) * len(self.scores) <= ALL_AT_ONCE:
-            return (looks @ self.embeddings.T)[pairs.people, pairs.boxes]
+            return (looks @ self.embeddings.T)[pairs.people, pairs.boxes].astype(float)
         # a thousand people, of whom each stands near a few boxes
         return dot_pairs(looks, self.embeddings, pairs.people, pairs.boxes)
 
@@ -91,7 +92,7 @@ class Scene:
         if not self.embeddings.shape[1] or not among.any():
             return result
         looks, quality = self.embeddings[among], self.quality[among]
-        ratio = scale.log_ratio(looks @ looks.T)
+        ratio = scale.log_ratio((looks @ looks.T).astype(float))
         result[np.ix_(among, among)] = (
             settings.appearance_weight * np.sqrt(quality[:, None] * quality) * ratio
         )

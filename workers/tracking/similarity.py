@@ -7,7 +7,6 @@ embedder, in this light, so that no threshold has to be guessed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from workers.compiled import compiled
 from workers.tracking.tracks import unit_rows
 from workers.tracking.variation import Variation
+from workers.tracking.views import has_look
 
 # so many looks have more pairs than `RunningNormal.MEMORY`
 ENOUGH = 200
@@ -72,11 +72,11 @@ class SimilarityScale:
         ratio = np.logaddexp(np.log(1 - self.UNLIKE) + ratio, np.log(self.UNLIKE))
         return np.minimum(ratio, self.LIMIT)
 
-    def learn_different(self, images: Sequence[np.ndarray]) -> None:
-        """Learn from images with (n, d) unit rows of n different people in each."""
-        several = [looks for looks in images if len(looks) >= 2 and looks.shape[1]]
-        if several:
-            self.different.learn(np.concatenate([_pairs(_some(looks)) for looks in several]))
+    def learn_different(self, looks: np.ndarray) -> None:
+        """Learn from (n, d) unit rows of n different people; rows of zeros are nobody's."""
+        looks = looks[has_look(looks)]
+        if len(looks) >= 2 and looks.shape[1]:
+            self.different.learn(_pairs(_some(looks)))
 
     def to_state(self) -> dict[str, Any]:
         return {name: dict(vars(value)) for name, value in vars(self).items()}

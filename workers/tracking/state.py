@@ -9,7 +9,7 @@ import numpy as np
 import zstandard
 
 # raised when the meaning of a state changes: a checkpoint of another version is refused, not misread
-VERSION = 12
+VERSION = 13
 
 
 def pack(state: dict[str, Any]) -> bytes:

@@ -29,6 +29,8 @@ MAP = "map"
 # how fast a person's height may change (m per square root of a second): hardly on the map (bending, hats), but in
 # an image that has no map whoever comes nearer grows
 HEIGHT_DRIFT, HEIGHT_DRIFT_IN_IMAGE = 0.01, 0.3
+# so many instants one camera teaches how alike different people are, then the next: all at once teach the same
+TURN = 10
 # of a newcomer at an image's upper border: in an image, no hidden feet move them by metres
 BIRTH_SHARE_IN_IMAGE = 1e-4
 
@@ -224,10 +226,11 @@ class MultiCameraTracker:
             if frame is None:
                 continue
             rows = observed.rows_of(frame)
-            embeddings = observed.embeddings[rows].astype(float)
+            embeddings = observed.embeddings[rows].astype(np.float32)
             seen.append(Seen(name, index, observed.boxes_px[rows], observed.scores[rows], embeddings))
             sources[name] = (observed, frame)
-        self.scale.learn_different([each.embeddings for each in seen])
+        if seen:
+            self.scale.learn_different(seen[instant // TURN % len(seen)].embeddings)
         return seen, sources
 
     def _end(self, plane: str, tracker: GroundTracker) -> None:
@@ -371,8 +374,7 @@ class MultiCameraTracker:
             )  # fmt: skip
         if plane == MAP:
             self._write_corrected(step, means, known, result)
-        remembered = set().union(*(s.numbers.tolist() for s in tracker.history.steps))
-        for number in sorted(set(closed) - remembered):
+        for number in sorted(closed.keys() - tracker.history.numbers()) if closed else ():
             del closed[number]
             self._tracklets.ended(number)
             self._trajectories.close(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ class Tracks:
         blind: (n, C) 0..1, how probably each camera of the plane does not find this person at present, whatever shows.
         person: (n,) int64, the person's number once confirmed, -1 before.
         born_s, seen_s: (n,) seconds, first and last detection.
-        appearance: (n, d) weighted sum of embeddings; weight: (n,) sum of weights.
+        appearance: (n, d) float32 weighted sum of embeddings; weight: (n,) sum of weights.
         before: (n, 2, 3) x, y (m) and time (s) one and two spans ago, the older first; not a number before the track
             began. See `turning`.
     """
@@ -51,7 +51,7 @@ class Tracks:
             person=np.empty(0, np.int64),
             born_s=np.empty(0),
             seen_s=np.empty(0),
-            appearance=np.empty((0, dimension)),
+            appearance=np.empty((0, dimension), np.float32),
             weight=np.empty(0),
             before=np.empty((0, 2, 3)),
         )
@@ -61,9 +61,11 @@ class Tracks:
 
     @classmethod
     def joined(cls, parts: Sequence[Tracks]) -> Tracks:
-        """All rows, one part after the other."""
+        """All rows, one part after the other; one part alone is not copied."""
+        if len(parts) == 1:
+            return replace(parts[0])
         dimension = max(part.appearance.shape[1] for part in parts)
-        empty = np.empty((0, dimension))
+        empty = np.empty((0, dimension), np.float32)
         values = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(cls)
@@ -84,7 +86,7 @@ class Tracks:
         if self.appearance.shape[1] != other.appearance.shape[1]:
             if len(self):
                 raise ValueError("embeddings changed their length within one task")
-            self.appearance = np.empty((0, other.appearance.shape[1]))
+            self.appearance = np.empty((0, other.appearance.shape[1]), np.float32)
         for field in fields(self):
             setattr(self, field.name, np.concatenate([getattr(self, field.name), getattr(other, field.name)]))
 

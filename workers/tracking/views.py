@@ -29,7 +29,7 @@ class Seen:
 
     Attributes:
         camera: its name; index: its place among the cameras of its plane.
-        boxes_px: (n, 4) xyxy; scores: (n,); embeddings: (n, d) unit rows (d may be 0).
+        boxes_px: (n, 4) xyxy; scores: (n,); embeddings: (n, d) float32 unit rows (d may be 0).
     """
 
     camera: str
@@ -49,8 +49,8 @@ class View:
         edges_px: (n, 3) column of the middle, rows of feet and head, cut at the image's borders.
         persons: (n, 3) x, y, height of whom each box most probably shows; covariances: (n, 3, 3).
         placed: (n,) bool, boxes that can show a person and do not repeat another box.
-        embeddings: (n, d) float64 unit rows (d may be 0).
-        quality: (n,) 0..1, how much a crop tells about appearance.
+        embeddings: (n, d) float32 unit rows (d may be 0).
+        quality: (n,) 0..1, how much a crop tells about appearance; 0 for who was not described in this frame.
     """
 
     camera: str
@@ -124,9 +124,22 @@ def views_of(bank: CameraBank, seen: Sequence[Seen]) -> list[View]:
     columns = (boxes, scores, edges, persons, covariances, placed)
     parts = zip(*(split(values, starts.tolist()) for values in (*columns, quality)), strict=True)
     return [
-        View(s.camera, s.index, *known, np.asarray(s.embeddings, float), crops)
+        View(s.camera, s.index, *known, s.embeddings, crops * has_look(s.embeddings))
         for s, (*known, crops) in zip(seen, parts, strict=True)
     ]
+
+
+@compiled
+def has_look(embeddings: np.ndarray) -> np.ndarray:
+    """(n,) bool, of (n, d) rows those that are not zero; all where nothing is embedded at all."""
+    n, d = embeddings.shape
+    result = np.full(n, d == 0)
+    for i in range(n):
+        for k in range(d):
+            if embeddings[i, k] != 0:
+                result[i] = True
+                break
+    return result
 
 
 @compiled

@@ -146,12 +146,13 @@ def test_a_crop_that_looks_like_nobody_says_little_against_anybody():
 def test_people_in_one_picture_teach_what_different_means():
     scale = SimilarityScale()
     for _ in range(200):
-        scale.learn_different([looks(5), looks(1)])
+        scale.learn_different(looks(5))
     assert scale.different.mean == pytest.approx(0.55, abs=0.01)
-    one, none = looks(1), np.empty((3, 0))
     before = vars(scale.different).copy()
-    scale.learn_different([one, none])
-    scale.learn_different([])
+    for nothing in (looks(1), np.empty((3, 0)), np.empty((0, 64)), np.zeros((5, 64))):
+        scale.learn_different(nothing)
+    # who was not described in this frame is not alike anybody either
+    scale.learn_different(np.concatenate([looks(1), np.zeros((4, 64))]))
     assert vars(scale.different) == before
 
 

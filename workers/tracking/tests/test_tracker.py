@@ -294,6 +294,50 @@ def test_somebody_else_in_the_same_place_is_somebody_else():
     assert number_of(world, rows, "ann") != number_of(world, rows, "bob")
 
 
+# -- described now and then ----------------------------------------------------------------------------------
+
+
+class Glanced(World):
+    """Looks are known in every third frame only."""
+
+    def at(self, camera, instant):
+        found = super().at(camera, instant)
+        return found if instant % 3 == 0 else [(name, box, 0 * look) for name, box, look in found]
+
+
+@pytest.mark.parametrize("first", range(3))
+def test_who_is_described_now_and_then_is_recognised(first):
+    """Ann comes in, leaves and comes back whenever looks are known or not; somebody else comes meanwhile."""
+    away = 4 + first / FPS, 12 + first / FPS
+
+    def path(t: float) -> tuple[float, float] | None:
+        return None if away[0] <= t < away[1] else (-2 + 0.1 * t, 10.0)
+
+    paths = {"ann": path, "bob": standing((3, 13.5)), "cat": standing((1, 9), since=6)}
+    world = Glanced({**paths, "dan": standing((-3, 14.5))})
+    rows = follow(world, 16)
+    numbers = [max(found, key=found.get) for found in identities(world, rows).values()]
+    assert len(set(numbers)) == 4
+    assert {person.number for person in rows.persons if person.last_s > START_S + 15} == set(numbers)
+
+
+def test_frames_without_looks_say_nothing_of_looks():
+    path = walking((-3, 10), (0.8, 0), since=1.0, until=4.0)
+    *_, ann = follow(Glanced({"ann": path}), 6).persons
+    *_, always = follow(World({"ann": path}), 6).persons
+    assert ann.weight == pytest.approx(always.weight / 3, rel=0.1)
+    assert ann.appearance @ always.appearance > 0.98 * np.linalg.norm(ann.appearance) * np.linalg.norm(
+        always.appearance
+    )
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_people_who_cross_stay_themselves_by_where_they_go(seed):
+    world = Glanced({"ann": walking((-3, 12), (1, 0)), "bob": walking((3, 12.6), (-1, 0))}, seed=seed)
+    rows = follow(world, 6)
+    assert number_of(world, rows, "ann") != number_of(world, rows, "bob")
+
+
 # -- nothing to see ------------------------------------------------------------------------------------------
 
 
