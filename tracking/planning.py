@@ -103,6 +103,7 @@ def batch_message(
         "score_threshold": task.score_threshold,
         "queued_at": time.time(),
         "live": "uri" in entry,
+        "fps": task.fps,
     }
 
 

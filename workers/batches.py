@@ -37,6 +37,7 @@ class FrameBatch:
     Attributes:
         tolerance_s: a frame belongs to an instant when their times differ by at most this much.
         image_size: (width, height) that the calibration and all boxes refer to.
+        fps: instants per second of the task, 0 where that is not known.
     """
 
     task_id: str
@@ -51,6 +52,7 @@ class FrameBatch:
     score_threshold: float | None
     queued_at: float
     live: bool = False
+    fps: float = 0.0
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> FrameBatch:

@@ -21,7 +21,7 @@ class Observations:
         counts: (m,) int32, detections in each frame; their sum is n.
         boxes_px: (n, 4) float32 xyxy in the camera's image size.
         scores: (n,) float32.
-        embeddings: (n, d) float16 unit rows; d is 0 when nothing was embedded.
+        embeddings: (n, d) float16 unit rows, zero for who was not described in this frame; d is 0 when nobody ever is.
         timings_ms: sums over the batch for queue, decode, detect, embed.
         problems: [{"frame", "time_s", "message"}], what could not be read.
     """

@@ -24,7 +24,8 @@ from workers.detection.background import (
     learn_background,
 )
 from workers.observations import Observations
-from workers.reid import build_embedder, embed_all
+from workers.reid import build_embedder
+from workers.reid.glances import embed_chosen, worth_a_look
 from workers.sources import Source, SourcePolicy, open_source
 from workers.types import Detector, Embedder, EngineError, SourceFrame
 
@@ -108,7 +109,12 @@ class Perceiver:
             with shared_time(found, "detect"):
                 detections = detector.detect(images)
             with shared_time(found, "embed"):
-                features = embed_all(embedder, images, [d.boxes_px for d in detections])
+                boxes = [d.boxes_px for d in detections]
+                chosen = [
+                    worth_a_look(persons, frame.instant, one.batch.fps)
+                    for persons, (one, frame) in zip(boxes, found, strict=True)
+                ]
+                features = embed_chosen(embedder, images, boxes, chosen)
             for (one, frame), persons, looks in zip(found, detections, features, strict=True):
                 boxes_px = _rescaled(persons.boxes_px, frame.image, one.batch)
                 one.rows.append((frame, boxes_px, persons.scores, looks))

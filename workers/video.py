@@ -100,6 +100,7 @@ def track_video(
             embedder=look["chosen"],
             score_threshold=score_threshold,
             queued_at=time.time(),
+            fps=info.fps,
         )
         observed = perceiver.perceive(batch)
         problems += observed.problems

@@ -106,4 +106,5 @@ def _batch(scene: Scene, camera: str, number: int, instants: Sequence[int], embe
         embedder=embedder,
         score_threshold=None,
         queued_at=0.0,
+        fps=scene.fps,
     )

@@ -132,7 +132,7 @@ class _Scene:
         return FrameBatch(
             task_id="benchmark", number=number, camera=view.camera, segments=(), tolerance_s=0.05, image_size=SIZE,
             calibration=view.model.to_mapping(), detector="yolox", embedder=EMBEDDER, score_threshold=None,
-            queued_at=0.0, live=True,
+            queued_at=0.0, live=True, fps=FPS,
         )  # fmt: skip
 
 

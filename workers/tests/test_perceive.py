@@ -95,6 +95,16 @@ def test_frames_become_boxes_scores_and_looks(perceiver, recording):
     assert all(value >= 0 for value in observed.timings_ms.values())
 
 
+def test_who_stands_apart_is_described_now_and_then(perceiver, recording):
+    """At ten instants per second in every third one; the boxes are there in all of them."""
+    always = perceiver.perceive(batch(segment(recording, range(5, 15))))
+    observed = perceiver.perceive(batch(segment(recording, range(5, 15)), fps=float(FPS)))
+    np.testing.assert_array_equal(observed.boxes_px, always.boxes_px)
+    described = np.isin(observed.instants, (6, 9, 12))
+    np.testing.assert_array_equal(observed.embeddings[described], always.embeddings[described])
+    assert not observed.embeddings[~described].any()
+
+
 def test_frames_that_show_nobody(perceiver_of, tmp_path):
     """The walker is there every other second."""
     path = record(tmp_path / "now_and_then.mp4", empty=lambda number: number // 10 % 2 == 0)
