@@ -125,30 +125,20 @@ class Filling:
     # -- state -----------------------------------------------------------------------------------------------
 
     def to_state(self) -> list[Any]:
-        return [
-            [
-                then.instant,
-                [[camera, *shot] for camera, shot in then.shots.items()],
-                [
-                    [camera, number, None if box is None else list(box)]
-                    for camera, boxes in then.boxes.items()
-                    for number, box in boxes.items()
-                ],
-            ]
-            for then in self.recent
-        ]
+        # as they are: to be packed at once, before anything changes
+        return [[then.instant, then.shots, then.boxes] for then in self.recent]
 
     def restore(self, state: list[Any]) -> None:
         self.recent = deque()
         for instant, shots, boxes in state:
             self.begin(instant)
-            for camera, *shot in shots:
+            for camera, shot in shots.items():
                 self.shot(camera, *shot)
-            for camera, number, box in boxes:
-                if box is None:
-                    self.recent[-1].boxes[camera][number] = None
-                else:
-                    self.found(camera, number, _box(*box))
+                for number, box in boxes[camera].items():
+                    if box is None:
+                        self.recent[-1].boxes[camera][number] = None
+                    else:
+                        self.found(camera, number, _box(*box))
 
 
 def _box(box_px: list[float], score: float, place_m: list[float] | None, written: bool) -> Box:
