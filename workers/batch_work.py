@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.batches import FrameBatch
-from workers.observations import Observations
+from workers.observations import Observations, to_half
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class BatchWork:
             counts=np.array([len(s) for s in scores], np.int32),
             boxes_px=np.concatenate(boxes or [np.empty((0, 4))]).astype(np.float32),
             scores=np.concatenate(scores or [np.empty(0)]).astype(np.float32),
-            embeddings=np.concatenate(looks or [np.empty((0, dimension))]).astype(np.float16),
+            embeddings=to_half(np.concatenate(looks or [np.empty((0, dimension))])),
             timings_ms={name: round(value, 3) for name, value in self.clock_ms.items()},
             problems=tuple(self.problems),
         )

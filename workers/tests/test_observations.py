@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.observations import Observations
+from workers.observations import Observations, from_half, to_half
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -84,6 +84,18 @@ def test_arrays_need_not_lie_in_one_piece():
     got = Observations.from_bytes(sent.to_bytes())
     np.testing.assert_array_equal(got.boxes_px, boxes)
     np.testing.assert_array_equal(got.embeddings, looks)
+
+
+def test_half_precision_is_numpys():
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16).reshape(256, 256)
+    np.testing.assert_array_equal(from_half(every), every.astype(np.float32))
+    rng = np.random.default_rng(1)
+    looks = (rng.normal(size=(300, 512)) * 10.0 ** rng.integers(-9, 4, (300, 512))).astype(np.float32)
+    np.testing.assert_array_equal(to_half(looks), looks.astype(np.float16))
+    np.testing.assert_array_equal(to_half(looks.T), looks.T.astype(np.float16))
+    for empty in (np.empty((0, 512)), np.empty((3, 0))):
+        assert to_half(empty).shape == from_half(empty.astype(np.float16)).shape == empty.shape
+        assert (to_half(empty).dtype, from_half(to_half(empty)).dtype) == (np.float16, np.float32)
 
 
 def test_nothing_says_why():

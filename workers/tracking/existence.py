@@ -27,9 +27,13 @@ DISTINCT = 0.5
 LEAST_EXISTENCE, MOST_EXISTENCE = 0.01, 0.98
 
 
+@compiled
 def probability(evidence: np.ndarray) -> np.ndarray:
     """(n,) 0..1 of (n,) nats."""
-    return np.clip(1 / (1 + np.exp(-evidence)), LEAST_EXISTENCE, MOST_EXISTENCE)
+    result = np.empty(len(evidence))
+    for i in range(len(evidence)):
+        result[i] = min(max(1 / (1 + np.exp(-evidence[i])), LEAST_EXISTENCE), MOST_EXISTENCE)
+    return result
 
 
 class EvidenceModel(NamedTuple):
@@ -61,15 +65,15 @@ def weigh(
     # frames in quick succession are one opinion
     share = float(1 - np.exp(-dt / settings.evidence_memory_s))
     _weigh(
-        scene.boxes, sights, told, scene.scores, scene.cameras, people.confirmed, people.evidence, people.findable,
-        people.blind, people.seen_s, time_s, dt, share, EvidenceModel.of(settings),
+        scene.boxes, sights, told, people.confirmed, people.evidence, people.findable, people.blind, people.seen_s,
+        time_s, dt, share, EvidenceModel.of(settings),
     )  # fmt: skip
 
 
 @compiled_lean
 def _weigh(
-    boxes, sights, told, scores, cameras, confirmed, evidence, findable, blind, seen_s, time_s, dt, share, model
-) -> None:  # fmt: skip
+    boxes, sights, told, confirmed, evidence, findable, blind, seen_s, time_s, dt, share, model
+) -> None:
     """Change (T,) evidence, findable, seen_s and (T, C) blind of people; see `weigh`.
 
     Args:
@@ -77,19 +81,20 @@ def _weigh(
     """
     for i in range(len(evidence)):
         change, missed, hit = 0.0, 1.0, False
-        for v in range(len(cameras)):
+        for v in range(len(boxes.cameras)):
             box, rate = told.boxes[v, i], sights.rate[v, i]
             if box >= 0:
                 hit = True
                 own = min(max(told.gains[v, i] / model.own_nats, 0.0), 1.0)
-                change -= np.log(model.chance) * own * sureness(scores[box], confirmed[i])
+                change -= np.log(model.chance) * own * sureness(boxes.scores[box], confirmed[i])
             elif sights.inside[v, i]:
                 rate *= 1 - merged(boxes, v, sights.boxes_px[v, i])
                 finds = max(rate, LEAST_RATE)
                 change += np.log((1 - finds) / (1 - model.chance * finds))
             if sights.inside[v, i]:
                 missed *= 1 - rate
-                blind[i, cameras[v]] = _blindness(blind[i, cameras[v]], rate, box >= 0, share)
+                camera = boxes.cameras[v]
+                blind[i, camera] = _blindness(blind[i, camera], rate, box >= 0, share)
         findable[i] = 1 - missed
         evidence[i] = min(evidence[i] + share * change - model.doubt * dt, model.cap)
         # boxes of somebody who is in doubt all the same do not show that they are there
@@ -116,7 +121,7 @@ def less_by_blindness(
     """The sights after `dt` seconds, with the rates at which cameras that may be blind for somebody find them."""
     kept = float(np.exp(-dt / settings.blind_s))
     people.blind = people.blind * kept + settings.blind * (1 - kept)
-    seeing = 1 - people.blind.T[scene.cameras]
+    seeing = 1 - people.blind.T[scene.boxes.cameras]
     return sights._replace(rate=np.maximum(sights.rate * seeing, LEAST_FOUND))
 
 
@@ -193,7 +198,7 @@ def with_merged(
     # the older, confirmed one stays
     i, j = sorted((i, j), key=lambda k: (not tracks.confirmed[k], tracks.number[k]))
     others = tracks.take(np.delete(np.arange(len(tracks)), j))
-    weight = best.log_weight + float(np.log(1 - probability(tracks.evidence[j])))
+    weight = best.log_weight + float(np.log(1 - probability(tracks.evidence[j : j + 1])[0]))
     merged = Hypothesis(others, best.history, best.close_pairs, weight, best.closest)
     return [*hypotheses, merged], {0, len(hypotheses)}
 
@@ -207,7 +212,9 @@ def over(hypothesis: Hypothesis, time_s: float, settings: TrackerSettings) -> np
         (unseen > settings.coast_s) | (tracks.evidence < settings.lost),
         (unseen > settings.tentative_s) | (tracks.evidence <= 0),
     )
-    order = {int(number): i for i, number in enumerate(tracks.number)}
+    if not hypothesis.close_pairs:
+        return result
+    order = {number: i for i, number in enumerate(tracks.number.tolist())}
     for (a, b), seconds in hypothesis.close_pairs.items():
         if seconds >= settings.merge_s and a in order and b in order:
             i, j = order[a], order[b]

@@ -103,7 +103,7 @@ class GroundTracker:
         were = people.mean[:, :2]
         self.motion = replace(self.motion, turn_s=self.turning.turn_s)
         people.mean, people.covariance = self.motion.predict(people.mean, people.covariance, dt)
-        sights = self.bank.sights(scene.cameras, people.mean[:, SEEN], starts)
+        sights = self.bank.sights(scene.boxes.cameras, people.mean[:, SEEN], starts)
         sights = existence.less_by_blindness(sights, people, scene, dt, self.settings)
         crowd = self._crowd(people, starts)
         places = self._places(instant, people)
@@ -185,8 +185,8 @@ class GroundTracker:
         free = (whose < 0).any(0) & scene.boxes.usable
         if not free.any():
             return lambda known, means, mine: Newcomers.none(len(scene.views))
-        proposed = self.bank.sights(scene.cameras, scene.boxes.persons, np.arange(len(free) + 1))
-        alike, rates = scene.alike(free, self.scale, self.settings), self.bank.rates()[scene.cameras]
+        proposed = self.bank.sights(scene.boxes.cameras, scene.boxes.persons, np.arange(len(free) + 1))
+        alike, rates = scene.alike(free, self.scale, self.settings), self.bank.rates()[scene.boxes.cameras]
 
         def among(known: np.ndarray, means: np.ndarray, mine: np.ndarray) -> Newcomers:
             persons = np.ascontiguousarray(means[:, SEEN])
@@ -229,7 +229,7 @@ class GroundTracker:
         confirmed = people.confirmed[:n]
         certain = confirmed & (people.evidence[:n] > self.settings.confirm)
         lessons = Lessons(certain, confirmed, crowd.precision)
-        learn(self.bank.habits, lessons, scene.cameras, scene.boxes.edges_px, sights, told)
+        learn(self.bank.habits, lessons, scene.boxes.cameras, scene.boxes.edges_px, sights, told)
         # matches that nothing else competes with are one person
         whole = confirmed & (sights.visible[:, :n] > WHOLE)
         self.scale.same.learn(own_similarities(pairs, told, whole, self.settings.own_nats))
@@ -237,7 +237,7 @@ class GroundTracker:
     def _remember_looks(self, people: Tracks, told: Told, scene: Scene) -> None:
         if not scene.embeddings.shape[1] or scene.embeddings.shape[1] != people.appearance.shape[1]:
             return
-        _remember(told.boxes, scene.quality, scene.embeddings, people.appearance, people.weight)
+        _remember(told.boxes, scene.boxes.quality, scene.embeddings, people.appearance, people.weight)
 
     def _bear(
         self, tracks: Tracks, born: Newcomers, scene: Scene, numbers: np.ndarray, born_at: dict[int, int], first: int
@@ -256,7 +256,7 @@ class GroundTracker:
             mean[0, SEEN] = born.persons[b]
             covariance[0, SEEN[:, None], SEEN] = born.covariances[b]
             covariance[0, 2, 2] = covariance[0, 3, 3] = self.motion.speed**2
-            quality = scene.quality[found[b]]
+            quality = scene.boxes.quality[found[b]]
             look = (scene.embeddings[found[b]] * quality[:, None]).sum(0, keepdims=True)
             tracks.extend(
                 Tracks(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workers.compiled import compiled_lean
+from workers.compiled import compiled, compiled_lean
 from workers.mapping.symmetric import invert_3x3
 from workers.tracking.settings import TrackerSettings
 
@@ -184,9 +184,17 @@ def place(information: np.ndarray, pull: np.ndarray, covariance: np.ndarray, shi
 
 def doubt(scores: np.ndarray, settings: TrackerSettings) -> np.ndarray:
     """(m,) nats by which a detector's own doubt makes its boxes less likely to be somebody; 0 or below."""
-    bounded = np.clip(scores, 0.01, 0.99)
-    odds = np.log(bounded / (1 - bounded))
-    return np.maximum(settings.score_weight * np.minimum(odds - SURE_ODDS, 0.0), -MOST_DOUBT)
+    return _doubts(scores, settings.score_weight)
+
+
+@compiled
+def _doubts(scores: np.ndarray, weight: float) -> np.ndarray:
+    doubts = np.empty(len(scores))
+    for i in range(len(scores)):
+        score = min(max(scores[i], 0.01), 0.99)
+        odds = np.log(score / (1 - score))
+        doubts[i] = max(weight * min(odds - SURE_ODDS, 0.0), -MOST_DOUBT)
+    return doubts
 
 
 @compiled_lean

@@ -133,12 +133,21 @@ def pair_of(pairs, row, box) -> int:
 
 
 @compiled
-def dot_pairs(ours: np.ndarray, theirs: np.ndarray, mine: np.ndarray, yours: np.ndarray) -> np.ndarray:
-    """(k,) scalar products of rows `mine` of (n, d) and rows `yours` of (m, d)."""
-    products = np.empty(len(mine))
-    for k in range(len(mine)):
-        products[k] = np.dot(ours[mine[k]], theirs[yours[k]])
-    return products
+def compare(
+    pairs, looks: np.ndarray, weights: np.ndarray, embeddings: np.ndarray, quality: np.ndarray
+) -> np.ndarray:
+    """(P,) how alike the people and the boxes of pairs look; not a number where nothing is known of one of them.
+
+    Args:
+        looks: (T, d) unit rows, known where (T,) weights are above zero.
+        embeddings: (M, d) unit rows, known where (M,) quality is above zero.
+    """
+    alike = np.full(len(pairs.boxes), np.nan)
+    for k in range(len(alike)):
+        i, box = pairs.people[k], pairs.boxes[k]
+        if weights[i] > 0 and quality[box] > 0:
+            alike[k] = np.dot(looks[i], embeddings[box])
+    return alike
 
 
 @compiled

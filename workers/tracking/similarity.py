@@ -65,12 +65,10 @@ class SimilarityScale:
 
     def log_ratio(self, similarities: np.ndarray) -> np.ndarray:
         """How much more likely these similarities are for one person than for two (nats)."""
-        # beyond the mean of `same`, more similar is never less likely to be the same
-        clipped = np.minimum(similarities, self.same.mean)
-        ratio = self.same.log_density(clipped) - self.different.log_density(clipped)
-        # the mixture with crops that say nothing: no crop says more than that against somebody
-        ratio = np.logaddexp(np.log(1 - self.UNLIKE) + ratio, np.log(self.UNLIKE))
-        return np.minimum(ratio, self.LIMIT)
+        values = np.ascontiguousarray(similarities, float)
+        same, different = self.same, self.different
+        normals = same.mean, same.deviation, different.mean, different.deviation
+        return _log_ratios(values.ravel(), *normals, self.UNLIKE, self.LIMIT).reshape(values.shape)
 
     def learn_different(self, looks: np.ndarray) -> None:
         """Learn from (n, d) unit rows of n different people; rows of zeros are nobody's."""
@@ -225,3 +223,19 @@ def _above_diagonal(matrix: np.ndarray) -> np.ndarray:
             values[k] = matrix[i, j]
             k += 1
     return values
+
+
+@compiled
+def _log_ratios(similarities, same_mean, same_deviation, different_mean, different_deviation, unlike, limit):
+    """(n,) of (n,); see `SimilarityScale.log_ratio`."""
+    ratios, usual = np.empty(len(similarities)), np.log(different_deviation / same_deviation)
+    for i in range(len(similarities)):
+        # beyond the mean of `same`, more similar is never less likely to be the same
+        similarity = similarities[i] if similarities[i] < same_mean else same_mean
+        same = (similarity - same_mean) / same_deviation
+        different = (similarity - different_mean) / different_deviation
+        # the mixture with crops that say nothing: no crop says more than that against somebody
+        alike = np.exp(usual + 0.5 * (different**2 - same**2))
+        ratio = np.log((1 - unlike) * alike + unlike)
+        ratios[i] = ratio if ratio < limit else limit
+    return ratios

@@ -226,8 +226,8 @@ class MultiCameraTracker:
             if frame is None:
                 continue
             rows = observed.rows_of(frame)
-            embeddings = observed.embeddings[rows].astype(np.float32)
-            seen.append(Seen(name, index, observed.boxes_px[rows], observed.scores[rows], embeddings))
+            columns = (observed.boxes_px, observed.scores, observed.looks)
+            seen.append(Seen(name, index, *(values[rows] for values in columns)))
             sources[name] = (observed, frame)
         if seen:
             self.scale.learn_different(seen[instant // TURN % len(seen)].embeddings)
@@ -245,8 +245,7 @@ class MultiCameraTracker:
     def _resume(self, plane: str, tracker: GroundTracker) -> None:
         """Tracks that were gone are back, because another belief has become the likeliest."""
         tracks = tracker.tracks
-        for i in np.flatnonzero(tracks.confirmed):
-            number = int(tracks.number[i])
+        for number in tracks.number[tracks.confirmed].tolist():
             if not self.book.follows(number):
                 self._closed[plane].pop(number, None)
                 if not self.book.resume(number):

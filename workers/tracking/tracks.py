@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from workers.compiled import compiled
+
 
 @dataclass
 class Tracks:
@@ -104,6 +106,17 @@ class Tracks:
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to unit length; zero rows stay zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1.0)
+    """(n, d) rows scaled to unit length; zero rows stay zero."""
+    return _scaled(np.ascontiguousarray(vectors))
+
+
+@compiled
+def _scaled(vectors: np.ndarray) -> np.ndarray:
+    rows = np.empty_like(vectors)
+    for i in range(len(vectors)):
+        length = np.sqrt(np.dot(vectors[i], vectors[i]))
+        if length > 0:
+            rows[i] = vectors[i] / length
+        else:
+            rows[i] = 0
+    return rows

@@ -38,29 +38,76 @@ class Seen:
     scores: np.ndarray
     embeddings: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.boxes_px)
+
+
+class Boxes(NamedTuple):
+    """The M boxes of V cameras at one instant, one camera after the other.
+
+    Attributes:
+        starts: (V + 1,) where each camera's boxes begin; cameras: (V,) their places among those of the plane.
+        boxes_px: (M, 4) xyxy; scores: (M,).
+        edges_px: (M, 3) column of the middle, rows of feet and head, cut at the image's borders.
+        persons: (M, 3) x, y, height of whom each box most probably shows; covariances: (M, 3, 3).
+        quality: (M,) 0..1, how much a crop tells about appearance; 0 for who was not described in this frame.
+        doubts: (M,) nats by which the detector's own doubt makes a box less likely to be somebody.
+        usable: (M,) bool, boxes that can show a person and do not repeat another one; seeds: those that may start a
+            track.
+    """
+
+    starts: np.ndarray
+    cameras: np.ndarray
+    boxes_px: np.ndarray
+    scores: np.ndarray
+    edges_px: np.ndarray
+    persons: np.ndarray
+    covariances: np.ndarray
+    quality: np.ndarray
+    doubts: np.ndarray
+    usable: np.ndarray
+    seeds: np.ndarray
+
+    @classmethod
+    def of(cls, bank: CameraBank, seen: Sequence[Seen], settings: TrackerSettings) -> Boxes:
+        """Locate what the cameras of a plane see."""
+        starts = np.array([0, *itertools.accumulate(map(len, seen))])
+        cameras = np.array([s.index for s in seen], int)
+        whose = cameras.repeat(np.diff(starts))
+        boxes = np.concatenate([np.empty((0, 4)), *(np.asarray(s.boxes_px).reshape(-1, 4) for s in seen)])
+        scores = np.concatenate([np.empty(0), *(s.scores for s in seen)])
+        persons, covariances, usable = bank.persons(whose, boxes)
+        edges = bank.projection.edges(whose, np.where(usable[:, None], boxes, 0.0))
+        quality = _look_at(starts, boxes, scores, usable)
+        quality *= np.concatenate([np.empty(0, bool), *(has_look(s.embeddings) for s in seen)])
+        seeds = usable & (scores >= settings.start_score)
+        doubts = doubt(scores, settings)
+        return cls(
+            starts, cameras, boxes, scores, edges, persons, covariances, quality, doubts, usable, seeds
+        )
+
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """(M,) values by camera."""
+        return split(values, self.starts.tolist())
+
 
 @dataclass(frozen=True)
 class View:
-    """n detections of one camera at one instant.
+    """n boxes of one camera at one instant.
 
     Attributes:
         camera: its name; index: its place among the cameras of its plane.
         boxes_px: (n, 4) xyxy; scores: (n,).
-        edges_px: (n, 3) column of the middle, rows of feet and head, cut at the image's borders.
-        persons: (n, 3) x, y, height of whom each box most probably shows; covariances: (n, 3, 3).
-        placed: (n,) bool, boxes that can show a person and do not repeat another box.
+        persons: (n, 3) x, y, height of whom each box most probably shows.
         embeddings: (n, d) float32 unit rows (d may be 0).
-        quality: (n,) 0..1, how much a crop tells about appearance; 0 for who was not described in this frame.
+        quality: (n,) 0..1, see `Boxes`.
     """
 
     camera: str
     index: int
     boxes_px: np.ndarray
     scores: np.ndarray
-    edges_px: np.ndarray
     persons: np.ndarray
-    covariances: np.ndarray
-    placed: np.ndarray
     embeddings: np.ndarray
     quality: np.ndarray
 
@@ -68,64 +115,12 @@ class View:
         return len(self.boxes_px)
 
 
-class Boxes(NamedTuple):
-    """The M boxes of V views, one view after the other.
-
-    Attributes:
-        starts: (V + 1,) where each view's boxes begin.
-        boxes_px: (M, 4) xyxy; edges_px: (M, 3) as in `View`; persons, covariances: (M, 3), (M, 3, 3).
-        doubts: (M,) nats by which the detector's own doubt makes a box less likely to be somebody.
-        usable: (M,) bool, boxes that can be matched; seeds: those that may start a track.
-    """
-
-    starts: np.ndarray
-    boxes_px: np.ndarray
-    edges_px: np.ndarray
-    persons: np.ndarray
-    covariances: np.ndarray
-    doubts: np.ndarray
-    usable: np.ndarray
-    seeds: np.ndarray
-
-    @classmethod
-    def of(cls, views: Sequence[View], settings: TrackerSettings) -> Boxes:
-        def joined(name: str, *shape: int) -> np.ndarray:
-            return np.concatenate([np.empty((0, *shape)), *(getattr(view, name) for view in views)])
-
-        scores = joined("scores")
-        usable = joined("placed").astype(bool)
-        return cls(
-            starts=np.cumsum([0, *(len(view) for view in views)]),
-            boxes_px=joined("boxes_px", 4),
-            edges_px=joined("edges_px", 3),
-            persons=joined("persons", 3),
-            covariances=joined("covariances", 3, 3),
-            doubts=doubt(scores, settings),
-            usable=usable,
-            seeds=usable & (scores >= settings.start_score),
-        )
-
-    def split(self, values: np.ndarray) -> list[np.ndarray]:
-        """(M,) values by view."""
-        return split(values, self.starts.tolist())
-
-
-def views_of(bank: CameraBank, seen: Sequence[Seen]) -> list[View]:
-    """Locate the boxes of all cameras of a plane at once."""
-    if not seen:
-        return []
-    starts = np.array([0, *itertools.accumulate(len(s.boxes_px) for s in seen)])
-    cameras = np.array([s.index for s in seen]).repeat(np.diff(starts))
-    boxes = np.concatenate([np.asarray(s.boxes_px, float).reshape(-1, 4) for s in seen])
-    scores = np.concatenate([np.asarray(s.scores, float) for s in seen])
-    persons, covariances, placed = bank.persons(cameras, boxes)
-    edges = bank.projection.edges(cameras, np.where(placed[:, None], boxes, 0.0))
-    quality = _look_at(starts, boxes, scores, placed)
-    columns = (boxes, scores, edges, persons, covariances, placed)
-    parts = zip(*(split(values, starts.tolist()) for values in (*columns, quality)), strict=True)
+def views_of(seen: Sequence[Seen], boxes: Boxes) -> list[View]:
+    """What each camera sees, located."""
+    columns = (boxes.split(values) for values in (boxes.boxes_px, boxes.scores, boxes.persons, boxes.quality))
     return [
-        View(s.camera, s.index, *known, s.embeddings, crops * has_look(s.embeddings))
-        for s, (*known, crops) in zip(seen, parts, strict=True)
+        View(s.camera, s.index, boxes_px, scores, persons, s.embeddings, quality)
+        for s, boxes_px, scores, persons, quality in zip(seen, *columns, strict=True)
     ]
 
 

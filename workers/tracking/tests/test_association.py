@@ -19,7 +19,7 @@ from workers.tracking.pairs import Pairs, pair_up
 from workers.tracking.saying import Crowd
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.tests.people import NORTH, SOUTH
-from workers.tracking.views import Boxes, Seen, View, views_of
+from workers.tracking.views import Boxes, Seen
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 USUAL = TrackerSettings()
@@ -38,15 +38,12 @@ def boxes_of(camera: int, people: np.ndarray) -> np.ndarray:
     return PROJECTION.figures(np.full(len(people), camera), people).boxes_px
 
 
-def see(*boxes_px: np.ndarray) -> list[View]:
-    """Views of the northern and the southern camera."""
-    return views_of(
-        BANK,
-        [
-            Seen(name, i, boxes, np.full(len(boxes), 0.9), np.empty((len(boxes), 0)))
-            for i, (name, boxes) in enumerate(zip(("north", "south"), boxes_px, strict=False))
-        ],
-    )
+def see(*boxes_px: np.ndarray) -> list[Seen]:
+    """What the northern and the southern camera see."""
+    return [
+        Seen(name, i, boxes, np.full(len(boxes), 0.9), np.empty((len(boxes), 0)))
+        for i, (name, boxes) in enumerate(zip(("north", "south"), boxes_px, strict=False))
+    ]
 
 
 class Search(NamedTuple):
@@ -59,10 +56,10 @@ class Search(NamedTuple):
 
     @classmethod
     def of(
-        cls, views: list[View], predicted: np.ndarray, first=None, looks=None, starts=None, exists=0.98
+        cls, views: list[Seen], predicted: np.ndarray, first=None, looks=None, starts=None, exists=0.98
     ) -> Search:
         """Among people who are predicted there; `starts` says where each hypothesis' people begin."""
-        n, boxes = len(predicted), Boxes.of(views, USUAL)
+        n, boxes = len(predicted), Boxes.of(BANK, views, USUAL)
         starts = np.array([0, n] if starts is None else starts)
         crowd = Crowd(
             starts=starts,
@@ -71,7 +68,7 @@ class Search(NamedTuple):
             exists=np.full(n, exists),
         )
         looks = np.concatenate([np.zeros((n, 0)), *(looks or [np.zeros((n, len(v))) for v in views])], 1)
-        sights = BANK.sights(np.array([view.index for view in views], int), predicted, starts)
+        sights = BANK.sights(boxes.cameras, predicted, starts)
         return cls(boxes, sights, crowd, looks)
 
     def given(self) -> tuple[Boxes, Sights, Crowd, Pairs]:
@@ -102,7 +99,7 @@ class Found(NamedTuple):
     score: float
 
 
-def join(views: list[View], predicted: np.ndarray, first=None, looks=None, count: int = 1) -> Found:
+def join(views: list[Seen], predicted: np.ndarray, first=None, looks=None, count: int = 1) -> Found:
     """The best of one hypothesis."""
     given = Search.of(views, predicted, first, looks)
     assigned, scores = given(count)
@@ -222,11 +219,12 @@ def test_nobody_twice_in_one_view_and_only_boxes_that_show_somebody(where, more,
     views = see(*(np.concatenate([boxes_of(c, seen), wild]) for c, wild in enumerate((more, others))))
     confirmed = np.array([first >> k & 1 for k in range(len(people))], bool)
     found = join(views, people, first=confirmed)
-    inside = Search.of(views, people).sights.inside
-    for v, (view, assigned) in enumerate(zip(views, found.assigned, strict=True)):
+    given = Search.of(views, people)
+    usable, inside = given.boxes.split(given.boxes.usable), given.sights.inside
+    for v, assigned in enumerate(found.assigned):
         rows = assigned[assigned >= 0]
         assert len(set(rows.tolist())) == len(rows)
-        assert view.placed[assigned >= 0].all()
+        assert usable[v][assigned >= 0].all()
         assert inside[v, rows].all()
         without = np.setdiff1d(np.arange(len(people)), rows)
         assert (found.gains[v, without] == 0).all()
@@ -315,7 +313,7 @@ def test_somebody_in_doubt_may_be_nobody_at_no_great_cost():
     assert scores[0] < -2
 
 
-def scene(seed: int) -> tuple[list[View], np.ndarray, list[np.ndarray]]:
+def scene(seed: int) -> tuple[list[Seen], np.ndarray, list[np.ndarray]]:
     """Views of people so close to one another that they compete, where they are predicted, how alike they look."""
     rng = np.random.default_rng(seed)
     count = rng.integers(2, 7)

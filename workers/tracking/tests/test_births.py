@@ -18,7 +18,7 @@ from workers.tracking.cameras import CameraBank
 from workers.tracking.settings import TrackerSettings
 from workers.tracking.similarity import SimilarityScale
 from workers.tracking.tests.people import NORTH, SOUTH, looks
-from workers.tracking.views import Boxes, Seen, View, views_of
+from workers.tracking.views import Boxes, Seen
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 USUAL = TrackerSettings()
@@ -36,19 +36,10 @@ def boxes_of(camera: int, *places: tuple[float, float]) -> np.ndarray:
     return PROJECTION.figures(np.full(len(places), camera), at(*places)).boxes_px
 
 
-def view(
-    camera: int,
-    boxes_px: np.ndarray,
-    score: float = 0.9,
-    embeddings: np.ndarray | None = None,
-    bank: CameraBank = BANK,
-) -> View:
+def view(camera: int, boxes_px: np.ndarray, score: float = 0.9, embeddings: np.ndarray | None = None) -> Seen:
     embeddings = np.empty((len(boxes_px), 0)) if embeddings is None else embeddings
-    (result,) = views_of(
-        bank,
-        [Seen(("north", "south")[camera], camera, boxes_px, np.full(len(boxes_px), score), embeddings)],
-    )
-    return result
+    scores = np.full(len(boxes_px), score)
+    return Seen(("north", "south")[camera], camera, boxes_px, scores, embeddings)
 
 
 @dataclass
@@ -61,7 +52,7 @@ class Newborn:
     boxes: list[tuple[int, int]]
 
 
-def alike(views: list[View]) -> np.ndarray:
+def alike(views: list[Seen]) -> np.ndarray:
     """What the usual scale says of how similar boxes look (nats)."""
     count = sum(len(view) for view in views)
     embeddings = [view.embeddings for view in views if view.embeddings.shape[1]]
@@ -72,11 +63,11 @@ def alike(views: list[View]) -> np.ndarray:
 
 
 def born(
-    *views: View, known: np.ndarray | None = None, assigned=None, bank: CameraBank = BANK
+    *views: Seen, known: np.ndarray | None = None, assigned=None, bank: CameraBank = BANK
 ) -> list[Newborn]:
     known = at() if known is None else known
     views = list(views)
-    boxes = Boxes.of(views, USUAL)
+    boxes = Boxes.of(bank, views, bank.settings)
     assigned = np.concatenate([np.empty(0, int), *(assigned or [np.full(len(view), -1) for view in views])])
     cameras = np.array([view.index for view in views], int)
     # each proposal by itself: several may be one and the same person
@@ -158,7 +149,7 @@ def test_a_silent_camera_that_cannot_see_says_nothing():
     """Behind the northern camera."""
     place = (0.0, 26.0)
     south = view(CAMERA_SOUTH, boxes_of(CAMERA_SOUTH, place))
-    assert not BANK.sights(np.array([CAMERA_NORTH]), south.persons).inside.any()
+    assert not BANK.sights(np.array([CAMERA_NORTH]), Boxes.of(BANK, [south], USUAL).persons).inside.any()
     (without,), (with_silence,) = born(south), born(view(CAMERA_NORTH, NOTHING), south)
     assert with_silence.evidence == without.evidence
 
@@ -176,7 +167,7 @@ def test_silence_about_somebody_hidden_says_less():
 # -- who is not born -----------------------------------------------------------------------------------------
 
 
-def both(place: tuple[float, float], score: float = 0.9) -> list[View]:
+def both(place: tuple[float, float], score: float = 0.9) -> list[Seen]:
     return [view(c, boxes_of(c, place), score) for c in (CAMERA_NORTH, CAMERA_SOUTH)]
 
 
@@ -210,7 +201,7 @@ def test_at_the_upper_border_most_of_somebody_must_be_inside():
         bank = CameraBank(projection, settings)
         figure = projection.figures(np.zeros(1, int), at((0.0, distance_m)))
         assert figure.boxes_px[0, 1] == 0
-        return born(view(0, figure.boxes_px, bank=bank), bank=bank)
+        return born(view(0, figure.boxes_px), bank=bank)
 
     assert len(found(10.0)) == 1  # three quarters
     assert found(12.0) == []  # a third
@@ -236,7 +227,8 @@ def test_every_box_makes_at_most_one_person(where, more, others):
     found = born(*views)
     used = [box for newborn in found for box in newborn.boxes]
     assert len(set(used)) == len(used)
-    assert all(views[v].placed[j] for v, j in used)
+    boxes = Boxes.of(BANK, views, USUAL)
+    assert all(boxes.usable[boxes.starts[v] + j] for v, j in used)
     for newborn in found:
         # at most one box of each camera
         assert len({v for v, _ in newborn.boxes}) == len(newborn.boxes)

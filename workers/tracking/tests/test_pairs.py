@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from workers.tracking.assignment import Candidates, all_candidates, assign, assign_all, own_gains
 from workers.tracking.existence import neighbours
-from workers.tracking.pairs import Pairs, dot_pairs, own_similarities, take_people
+from workers.tracking.pairs import Pairs, compare, own_similarities, take_people
 from workers.tracking.saying import Told
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
@@ -64,12 +64,18 @@ def test_how_alike_those_are_whose_box_is_their_own():
     assert own_similarities(unknown, told, everywhere, 5.0).tolist() == []
 
 
-def test_products_of_pairs_are_those_of_all():
+def test_only_those_who_are_described_are_compared():
     rng = np.random.default_rng(3)
-    ours, theirs = rng.normal(size=(5, 64)), rng.normal(size=(4, 64))
-    mine, yours = np.array([0, 4, 2]), np.array([3, 0, 0])
-    found = dot_pairs(ours, theirs, mine, yours)
-    np.testing.assert_allclose(found, (ours @ theirs.T)[mine, yours])
+    looks, embeddings = rng.normal(size=(5, 64)), rng.normal(size=(4, 64))
+    nothing = np.zeros(3)
+    pairs = Pairs(np.arange(4), np.array([0, 4, 2]), np.array([3, 0, 0]), nothing, nothing, nothing)
+    known, seen = np.ones(5), np.ones(4)
+    products = (looks @ embeddings.T)[pairs.people, pairs.boxes]
+    np.testing.assert_allclose(compare(pairs, looks, known, embeddings, seen), products)
+    known[4] = seen[3] = 0
+    np.testing.assert_allclose(
+        compare(pairs, looks, known, embeddings, seen), [np.nan, np.nan, products[2]], equal_nan=True
+    )
 
 
 def only_near(values: np.ndarray) -> Candidates:

@@ -251,16 +251,6 @@ def test_a_thousand_people_for_a_few_instants():
     assert len(set(keys)) == len(keys)
 
 
-def test_comparing_only_who_is_in_view_changes_nothing(monkeypatch):
-    """Of a thousand people a camera sees a few dozen; with few people everybody is compared with every box."""
-    world = World(
-        {"ann": walking((-3, 12), (1, 0)), "bob": walking((3, 12), (-1, 0)), "cat": standing((1, 14))}
-    )
-    usual = follow(world, 4.0)
-    monkeypatch.setattr("workers.tracking.scene.ALL_AT_ONCE", 0)
-    assert plain(follow(world, 4.0)) == plain(usual)
-
-
 def test_everything_at_once_twice_gives_the_same_rows():
     """Late, turned, doubtful and with frames missing: still nothing is left to chance."""
     rng = np.random.default_rng(5)
