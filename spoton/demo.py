@@ -106,9 +106,16 @@ def start(*, pacing: str = ProcessingTask.Pacing.REALTIME) -> ProcessingTask:
     The other site's footage is made by a background worker meanwhile.
     """
     current_app.send_task("spoton.render_demo_site", args=[SECOND])
-    environment = site(FIRST)
+    environment, scene = site(FIRST), demo_config(FIRST)
     running = ProcessingTask.objects.filter(environment=environment, status__in=ProcessingTask.ACTIVE).first()
-    return running or task_start(user=user_ensure(), environment=environment, pacing=pacing)
+    # only its own scene: variants lie years before it
+    return running or task_start(
+        user=user_ensure(),
+        environment=environment,
+        start=scene.started_at,
+        end=scene.started_at + timedelta(seconds=scene.duration_s),
+        pacing=pacing,
+    )
 
 
 @contextmanager
