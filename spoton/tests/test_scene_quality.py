@@ -10,7 +10,7 @@ from spoton.benchmark.rendered import perceive, track
 from spoton.benchmark.scenes import quality
 
 CAMERAS = ("c02", "c05")
-# (MOTA, IDF1) below what was reached on 2026-12-01: 71.1 and 79.6, 74.2 and 81.4, 78.1 and 83.8. MOTA moves little, while
+# (MOTA, IDF1) below what was reached on 2026-12-01: 71.1 and 79.6, 74.2 and 81.4, 78.1 and 83.8. MOTA moves little;
 # one exchange of two people who meet takes 4 from IDF1, which says more over many scenes: `manage.py benchmark scenes`
 STORED = {"across": (69, 76), "live": (72, 78), "corrected": (76, 80)}
 
