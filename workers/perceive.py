@@ -23,6 +23,7 @@ from workers.detection.background import (
     background_sample_times,
     learn_background,
 )
+from workers.detection.motion import warm as warm_motion
 from workers.observations import Observations
 from workers.reid import build_embedder
 from workers.reid.glances import embed_chosen, worth_a_look
@@ -125,7 +126,9 @@ class Perceiver:
     def warm(self, detector: str, embedder: str) -> None:
         """Load the models that need no view and run them once, so that the first batch is not late."""
         image = np.zeros((360, 640, 3), np.uint8)
-        if not needs_background(detector):
+        if needs_background(detector):
+            warm_motion()
+        else:
             self._shared_detector(detector, None).detect([image])
         self._embedder(embedder).embed(image, np.array([[10.0, 10.0, 60.0, 160.0]]))
 

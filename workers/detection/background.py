@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from workers.detection.motion_foreground import channel_gains, scaled
+from workers.detection.motion_foreground import SAME_EXPOSURE, channel_gains, scaled
 from workers.detection.motion_scale import learn_scale
 from workers.detection.passers_by import empty_scene
 from workers.types import EngineError
@@ -30,7 +30,7 @@ SAMPLES = 41
 MAX_PIXELS = 640 * 400
 
 # Raised when the same samples give another model: backgrounds that were kept by an older version are not used again.
-LEARNING = 2
+LEARNING = 3
 
 _MAGIC = b"SOBG1"
 _HEADER = struct.Struct("<5sHHBdd")
@@ -156,5 +156,5 @@ def _level_exposure(samples: np.ndarray) -> None:
     reference = samples[np.argsort(brightness, kind="stable")[len(samples) // 2]].copy()
     for sample in samples:
         gains = channel_gains(reference, sample)
-        if np.abs(gains - 1).max() > 0.01:
+        if np.abs(gains - 1).max() > SAME_EXPOSURE:
             sample[:] = scaled(sample, gains)

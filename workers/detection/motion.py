@@ -27,8 +27,8 @@ from workers.detection.motion_bodies import (
     prior_from_scale,
 )
 from workers.detection.motion_foreground import Foreground
-from workers.detection.motion_refine import refine_body
-from workers.detection.motion_search import Search, SearchSettings
+from workers.detection.motion_refine import refine_bodies
+from workers.detection.motion_search import SearchSettings, find_persons
 from workers.types import Detections, EngineError
 
 # With more of the image changed than this, the background is not what this camera sees (it was moved, or the
@@ -81,9 +81,7 @@ class MotionDetector:
         self._size = background.size
         self._foreground = Foreground(background.image, background.noise)
         view = json.dumps(camera.to_mapping()) if camera is not None else background.scale
-        self._search = None
-        if view is not None:
-            self._bodies, self._search = _search_of(view, self._size, self._settings)
+        self._bodies = None if view is None else _bodies_of(view, self._size, self._settings)
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """One `Detections` per uint8 BGR image, in order; boxes are cut at the image's edges.
@@ -112,22 +110,16 @@ class MotionDetector:
 
     def _boxes(self, likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n, 4) boxes and (n,) scores in the analysed image."""
-        if self._search is None:
+        if self._bodies is None:
             return boxes_of_blobs(find_blobs(likelihood, self._settings.min_height_px))
-        chosen, gains = self._search.persons(likelihood)
-        foot, up = self._bodies.foot_px[chosen], self._bodies.up_px[chosen]
-        width = self._bodies.width_px[chosen]
-        for i, person in enumerate(chosen):
-            mask, origin = self._search.own_foreground(likelihood, chosen, person)
-            moved, up[i], width[i] = refine_body(mask, foot[i] - origin, up[i], width[i])
-            foot[i] = moved + origin
-        return body_boxes(foot, up, width), 1.0 - np.exp(-gains / _SCORE_GAIN)
+        search = self._settings.search
+        chosen, gains = find_persons(likelihood, self._bodies, search)
+        outlines = refine_bodies(likelihood, chosen, self._bodies, search.neutral_level)
+        return body_boxes(*outlines), 1.0 - np.exp(-gains / _SCORE_GAIN)
 
 
 @lru_cache(maxsize=32)
-def _search_of(
-    view: str | tuple[float, float], size: tuple[int, int], settings: MotionSettings
-) -> tuple[Bodies, Search]:
+def _bodies_of(view: str | tuple[float, float], size: tuple[int, int], settings: MotionSettings) -> Bodies:
     """The hypotheses of one view: they take longer to make than several frames to search, and stay the same when the
     background is learned anew.
 
@@ -138,5 +130,13 @@ def _search_of(
         prior = prior_from_camera(CameraModel.from_mapping(json.loads(view)).scaled_to(size))
     else:
         prior = prior_from_scale(view)
-    bodies = make_bodies(prior, size, settings.min_height_px, settings.min_inside)
-    return bodies, Search(bodies, size, settings.search)
+    return make_bodies(prior, size, settings.min_height_px, settings.min_inside)
+
+
+def warm() -> None:
+    """Find somebody once, so that the loops are compiled, or loaded."""
+    empty = np.full((120, 160, 3), 90, np.uint8)
+    image = empty.copy()
+    image[40:100, 70:90] = 200
+    view = BackgroundModel(empty, np.ones(empty.shape[:2], np.uint8), scale=(0.0, 60.0))
+    MotionDetector(view, None).detect([image])

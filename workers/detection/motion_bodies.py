@@ -8,7 +8,7 @@ a person stands just there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,9 @@ HEIGHT_SHARES = (0.92, 1.0, 1.08)
 # (bottom, top, width) of head, trunk and legs as shares of height and width; feet move, so that the lowest
 # part is not asked for.
 PARTS = ((0.86, 1.0, 0.36), (0.45, 0.86, 0.74), (0.03, 0.45, 0.52))
+# What counts as explained around head, trunk and legs: more than that, so that swinging arms and feet do not become
+# persons, but not the corners beside the head, where others show.
+COVERS = ((0.84, 1.04, 0.62), (0.42, 0.86, 1.05), (-0.04, 0.45, 1.05))
 # (bottom, top, left, right) of the rim: left and right of the trunk, above the head, below the feet.
 RIM = (
     (0.25, 0.95, -0.80, -0.52),
@@ -68,18 +71,16 @@ def prior_from_scale(scale: tuple[float, float]) -> SizePrior:
     return size
 
 
-@dataclass(frozen=True)
-class Bodies:
-    """Every hypothesis of one image size, and its pixels as index quadruples of the integral image.
+class Bodies(NamedTuple):
+    """Every hypothesis of one image size. Rectangles are int32 xyxy, whole pixels within the image.
 
     Attributes:
         foot_px: (k, 2) float32.
         up_px: (k, 2) float32, foot to head.
         width_px: (k,) float32.
-        boxes: (k, 4) int32 indices (bottom right, top right, bottom left, top left) of the whole body's box
-            in the flattened (h + 1, w + 1) integral image.
-        parts: (k, 3, 4) int32, likewise for `PARTS`; rim: (k, 4, 4) for `RIM`.
-        box_area, part_area: (k,) float32 pixels within the image, at least 1.
+        boxes: (k, 4) around the whole body.
+        parts: (k, 3, 4) `PARTS`; covers: (k, 3, 4) `COVERS`; rims: (k, 4, 4) `RIM`.
+        box_area: (k,) int32 pixels of the box; part_area: (k,) int64 of all parts; at least 1.
     """
 
     foot_px: np.ndarray
@@ -87,12 +88,10 @@ class Bodies:
     width_px: np.ndarray
     boxes: np.ndarray
     parts: np.ndarray
-    rim: np.ndarray
+    covers: np.ndarray
+    rims: np.ndarray
     box_area: np.ndarray
     part_area: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.foot_px)
 
 
 def make_bodies(prior: SizePrior, size: tuple[int, int], min_height_px: float, min_inside: float) -> Bodies:
@@ -108,24 +107,23 @@ def make_bodies(prior: SizePrior, size: tuple[int, int], min_height_px: float, m
     up = np.concatenate([ups * share for share in HEIGHT_SHARES])
     # a tall person is hardly wider than a small one
     width = np.concatenate([widths * share**0.5 for share in HEIGHT_SHARES])
-    boxes = body_boxes(foot, up, width)
-    parts = part_rectangles(foot, up, width, PARTS)
-    rim = np.stack([_part(foot, up, width, *edges) for edges in RIM], axis=1)
-    index, area = _integral_indices(boxes[:, None], size)
-    part_index, part_area = _integral_indices(parts, size)
-    rim_index, _ = _integral_indices(rim, size)
-    whole = ((parts[..., 2] - parts[..., 0]) * (parts[..., 3] - parts[..., 1])).sum(1)
-    inside = part_area.sum(1) / np.maximum(whole, 1.0)
-    keep = inside >= min_inside
+    parts = _part_rectangles(foot, up, width, PARTS)
+    within = _within(parts, size)
+    whole = np.maximum(_areas(parts).sum(1), 1.0)
+    keep = _areas(within).sum(1) >= min_inside * whole
+    foot, up, width, parts = foot[keep], up[keep], width[keep], within[keep]
+    boxes = _within(body_boxes(foot, up, width), size)
+    rims = np.stack([_part(foot, up, width, *edges) for edges in RIM], axis=1)
     return Bodies(
-        foot_px=foot[keep].astype(np.float32),
-        up_px=up[keep].astype(np.float32),
-        width_px=width[keep].astype(np.float32),
-        boxes=index[keep, 0],
-        parts=part_index[keep],
-        rim=rim_index[keep],
-        box_area=np.maximum(area[keep, 0], 1).astype(np.float32),
-        part_area=np.maximum(part_area[keep].sum(1), 1).astype(np.float32),
+        foot_px=foot.astype(np.float32),
+        up_px=up.astype(np.float32),
+        width_px=width.astype(np.float32),
+        boxes=boxes,
+        parts=parts,
+        covers=_within(_part_rectangles(foot, up, width, COVERS), size),
+        rims=_within(rims, size),
+        box_area=np.maximum(_areas(boxes), 1),
+        part_area=np.maximum(_areas(parts).sum(1), 1),
     )
 
 
@@ -137,7 +135,7 @@ def body_boxes(foot_px: np.ndarray, up_px: np.ndarray, width_px: np.ndarray) -> 
     return np.column_stack([low[:, 0] - half, low[:, 1], high[:, 0] + half, high[:, 1]])
 
 
-def part_rectangles(
+def _part_rectangles(
     foot_px: np.ndarray, up_px: np.ndarray, width_px: np.ndarray, parts: Sequence[tuple[float, float, float]]
 ) -> np.ndarray:
     """(k, r, 4) float xyxy of r parts of k bodies; `parts` as `PARTS`."""
@@ -183,11 +181,11 @@ def _part(
     )
 
 
-def _integral_indices(rectangles: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """(k, r, 4) float xyxy to (k, r, 4) int32 indices of the flat integral image and (k, r) pixel counts."""
-    width, height = size
-    limits = np.array([width, height, width, height])
-    x1, y1, x2, y2 = np.moveaxis(np.clip(np.rint(rectangles), 0, limits).astype(np.int32), -1, 0)
-    stride = width + 1
-    index = np.stack([y2 * stride + x2, y1 * stride + x2, y2 * stride + x1, y1 * stride + x1], axis=-1)
-    return index.astype(np.int32), (x2 - x1) * (y2 - y1)
+def _within(rectangles: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Float xyxy rectangles rounded and cut to an image of `size` (width, height), int32."""
+    return np.clip(np.rint(rectangles), 0, np.array([*size, *size])).astype(np.int32)
+
+
+def _areas(rectangles: np.ndarray) -> np.ndarray:
+    """(...,) of (..., 4) xyxy."""
+    return (rectangles[..., 2] - rectangles[..., 0]) * (rectangles[..., 3] - rectangles[..., 1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from workers.compiled import compiled, compiled_lean
+
 # A pixel this many standard deviations of its own noise away may be foreground ...
 NOISE_SIGMAS = 3.0
 # ... plus this many grey levels, for what compression adds around moving edges ...
@@ -18,6 +20,15 @@ SHADOW_COLOUR_LEVELS = 5.0
 # What is left of a shadow-like pixel's likelihood: grey trousers on grey asphalt look just so, and then the
 # rest of the person must speak for them. Less than `SearchSettings.neutral`, or shadows would become persons.
 SHADOW_SHARE = 0.25
+# Exposure is compared at about so many pixels, of which at least a few must be neither very dark nor clipped; ratios
+# are counted in so fine steps, up to a multiple of them.
+SAMPLES, LEAST_SAMPLES = 3000, 50
+RATIO_STEPS, RATIO_BINS = 2000, 8000
+DARK, BRIGHT, CLIPPED = 24, 235, 250
+# Smaller differences of exposure are what is measured anyway.
+SAME_EXPOSURE = 0.01
+HALF, FULL = np.float32(0.5), np.float32(255)
+LIKELIHOOD_PER_LEVEL = FULL / np.float32(CERTAIN_LEVELS)
 
 
 class Foreground:
@@ -25,39 +36,78 @@ class Foreground:
 
     def __init__(self, image: np.ndarray, noise: np.ndarray) -> None:
         """Take the background's `image` (h, w, 3) and `noise` (h, w), both uint8 as in `BackgroundModel`."""
-        self._image = image
+        self._image = np.ascontiguousarray(image)
         self._noise = noise
         self._tolerance = np.clip(NOISE_SIGMAS * noise + FLOOR_LEVELS, 0, 255).astype(np.uint8)
 
     def likelihood(self, image: np.ndarray) -> np.ndarray:
         """(h, w) uint8, 0 background to 255 foreground, for a uint8 BGR (h, w, 3) image of the same size."""
-        gains = channel_gains(image, self._image)
-        expected = self._image
-        if np.abs(gains - 1).max() > 0.01:
-            expected = scaled(expected, gains)
-        blue, green, red = cv2.split(cv2.absdiff(image, expected))
-        distance = cv2.subtract(cv2.max(cv2.max(blue, green), red), self._tolerance)
-        likelihood = cv2.convertScaleAbs(distance, alpha=255.0 / CERTAIN_LEVELS)
-        self._weaken_shadows(likelihood, image, expected)
+        image = np.ascontiguousarray(image)
+        gains = np.tile(channel_gains(image, self._image), image.shape[1])
+        if np.abs(gains[:3] - 1).max() <= SAME_EXPOSURE:
+            gains[:] = 1
+        likelihood, differs = np.empty(self._noise.shape, np.uint8), np.empty(gains.shape, np.uint8)
+        _compare(_rows(image), _rows(self._image), gains, self._tolerance, self._noise, differs, likelihood)
         return cv2.medianBlur(likelihood, 3)
 
-    def _weaken_shadows(self, likelihood: np.ndarray, image: np.ndarray, expected: np.ndarray) -> None:
-        """Scale down, in place, pixels that look like the background under less (or slightly more) light.
 
-        The darkening is the least-squares factor between both colours, the rest is the colour's change
-        (Horprasert, Harwood, Davis, A Statistical Approach for Real-time Robust Background Subtraction and
-        Shadow Detection, 1999).
-        """
-        at = np.flatnonzero(likelihood > 0)
-        seen = image.reshape(-1, 3)[at].astype(np.float32)
-        lit = expected.reshape(-1, 3)[at].astype(np.float32)
-        factor = np.einsum("ij,ij->i", seen, lit) / (np.einsum("ij,ij->i", lit, lit) + 1.0)
-        residual = _over_channels(np.maximum, np.abs(seen - factor[:, None] * lit))
-        shadow = (factor > SHADOW_DARKEST) & (factor < SHADOW_BRIGHTEST)
-        shadow &= residual < SHADOW_COLOUR_LEVELS + self._noise.reshape(-1)[at]
-        at = at[shadow]
-        flat = likelihood.reshape(-1)
-        flat[at] = (flat[at] * SHADOW_SHARE).astype(np.uint8)
+@compiled_lean
+def _compare(image, background, gains, tolerance, noise, differs, likelihood):
+    """Write (h, w) uint8 likelihoods of foreground, less where a pixel looks like the background in a shadow.
+
+    Args:
+        image, background: (h, 3 * w) uint8 rows of pixels; gains: (3 * w,) float32, of the background.
+        tolerance, noise: (h, w) uint8 grey levels.
+        differs: (3 * w,) uint8, overwritten.
+    """
+    for y in range(len(likelihood)):
+        seen, empty, row = image[y], background[y], likelihood[y]
+        for i in range(len(differs)):
+            differs[i] = np.uint8(np.int32(abs(np.float32(seen[i]) - _lit(empty[i], gains[i]))))
+        for x in range(len(row)):
+            most = _larger(_larger(differs[3 * x], differs[3 * x + 1]), differs[3 * x + 2])
+            row[x] = _larger(most, tolerance[y, x]) - tolerance[y, x]
+        for x in range(len(row)):
+            if row[x] > 0:
+                certain = min(np.float32(row[x]) * LIKELIHOOD_PER_LEVEL, FULL)
+                if _looks_like_shadow(seen, empty, gains, 3 * x, noise[y, x]):
+                    certain *= SHADOW_SHARE
+                row[x] = np.uint8(certain)
+
+
+@compiled_lean
+def _larger(a, b):
+    """Of two bytes: Numba's own maximum is of 64 bits, of which the processor does few at once."""
+    return a if a > b else b
+
+
+@compiled_lean
+def _looks_like_shadow(seen, empty, gains, at, noise):
+    """Whether the pixel at a place of both rows shows the background under less (or slightly more) light.
+
+    The darkening is the least-squares factor between both colours, the rest is the colour's change (Horprasert,
+    Harwood, Davis, A Statistical Approach for Real-time Robust Background Subtraction and Shadow Detection, 1999).
+    """
+    product, square = np.float32(0), np.float32(1)
+    for c in range(3):
+        lit = _lit(empty[at + c], gains[c])
+        product += np.float32(seen[at + c]) * lit
+        square += lit * lit
+    factor, off = product / square, np.float32(0)
+    for c in range(3):
+        off = max(off, abs(np.float32(seen[at + c]) - factor * _lit(empty[at + c], gains[c])))
+    return SHADOW_DARKEST < factor < SHADOW_BRIGHTEST and off < SHADOW_COLOUR_LEVELS + noise
+
+
+@compiled_lean
+def _lit(level, gain):
+    """A grey level at another exposure."""
+    return min(np.float32(level) * gain, FULL)
+
+
+def _rows(image: np.ndarray) -> np.ndarray:
+    """(h, 3 * w) of (h, w, 3)."""
+    return image.reshape(len(image), -1)
 
 
 def scaled(image: np.ndarray, gains: np.ndarray) -> np.ndarray:
@@ -72,17 +122,31 @@ def channel_gains(image: np.ndarray, background: np.ndarray) -> np.ndarray:
     The median of ratios on a coarse grid, so that people covering less than half of the view do not count.
     Both are uint8 (h, w, 3) of one size.
     """
-    step = max(1, round((image.shape[0] * image.shape[1] / 3000) ** 0.5))
-    seen = image[step // 2 :: step, step // 2 :: step].reshape(-1, 3).astype(np.float32)
-    expected = background[step // 2 :: step, step // 2 :: step].reshape(-1, 3).astype(np.float32)
-    # very dark and clipped pixels do not scale with the light
-    usable = _over_channels(np.minimum, expected) > 24
-    usable &= (_over_channels(np.maximum, expected) < 235) & (_over_channels(np.maximum, seen) < 250)
-    if usable.sum() < 50:
-        return np.ones(3, np.float32)
-    return np.median(seen[usable] / expected[usable], axis=0)
+    step = max(1, round((image.shape[0] * image.shape[1] / SAMPLES) ** 0.5))
+    return _median_ratios(image, background, step)
 
 
-def _over_channels(pick: np.ufunc, pixels: np.ndarray) -> np.ndarray:
-    """(n,) maximum or minimum of (n, 3): NumPy's own reduction over so few is several times slower."""
-    return pick(pick(pixels[:, 0], pixels[:, 1]), pixels[:, 2])
+@compiled
+def _median_ratios(image, background, step):
+    """(3,) float32 of every `step`th pixel of both; ones where too few can be compared."""
+    counts, n = np.zeros((3, RATIO_BINS), np.int32), 0
+    for y in range(step // 2, len(image), step):
+        for x in range(step // 2, image.shape[1], step):
+            usable = True
+            for c in range(3):
+                # very dark and clipped pixels do not scale with the light
+                usable &= DARK < background[y, x, c] < BRIGHT and image[y, x, c] < CLIPPED
+            if usable:
+                n += 1
+                for c in range(3):
+                    ratio = np.float32(image[y, x, c]) / np.float32(background[y, x, c])
+                    counts[c, min(int(ratio * RATIO_STEPS + HALF), RATIO_BINS - 1)] += 1
+    gains = np.ones(3, np.float32)
+    if n >= LEAST_SAMPLES:
+        for c in range(3):
+            below, at = 0, -1
+            while 2 * below < n:
+                at += 1
+                below += counts[c, at]
+            gains[c] = at / RATIO_STEPS
+    return gains

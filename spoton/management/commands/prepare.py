@@ -16,13 +16,13 @@ def compile_loops(stdout: OutputWrapper) -> None:
     from workers.warm import warm
 
     if not is_compiled():
-        stdout.write("Compiling the tracker and the descriptor: once, about a minute")
+        stdout.write("Compiling the engine's loops: once, about a minute")
         warm()
 
 
 class Command(BaseCommand):
     help = (
-        "Brings the database up to date, compiles the tracker and the descriptor; "
+        "Brings the database up to date, compiles the engine's loops; "
         "with --demo also the demo's footage and user."
     )
 
