@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import deque
 
@@ -18,8 +17,6 @@ FIRST_LOOK_S = 4.0
 SAMPLE_EVERY_S = 2.0
 LEARN_EVERY_S, LEARN_AT_LEAST_EVERY_S = 20.0, 60.0
 SAMPLES = 31
-# learning takes half a second of one core, which those who follow people need more
-NICENESS = 15
 
 
 class LiveBackground:
@@ -64,8 +61,8 @@ class LiveBackground:
         return self._learned > 0
 
     def _learn(self, samples: list, now: float) -> None:
-        # of this thread alone
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        # not at a lower priority: this thread would wait for the processor while it holds Python's lock, and all
+        # cameras with it
         self._data = learn_background(samples).to_bytes()
         with contextlib.suppress(*STORES_AWAY):
             self._store.put(self._data)
