@@ -26,7 +26,8 @@ from spoton.services import spawn
 from spoton.services.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 120
+# the very first start compiles the engine's loops
+START_SECONDS = 300
 STOP_SECONDS = 40
 # far less than a token lives
 TOKEN_SECONDS = 600.0
