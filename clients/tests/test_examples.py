@@ -86,3 +86,24 @@ def test_find_person(
     assert merged + told.count("  not merged: ") == len(alike)
     assert merged == told.count("  and taken back")
     assert bool(merged) == bool(re.search(r"^20\S+ merge by demo$", told, re.M))
+
+
+def test_a_person_said_to_be_two_is_made_one_again(
+    spoton: SpotOn, product: Any, processed: tuple[str, str]
+) -> None:
+    """What the example asks for when somebody who looks alike may be the same: these two may, whoever they are."""
+    most = (
+        "SELECT person_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY captured_at) FROM tracking_detection"
+        " WHERE task_id = %s GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+    )
+    [(person_id, middle)] = product.rows(most, processed[0])
+    split = spoton.persons_split(str(person_id), from_=middle.isoformat())
+    merged = spoton.persons_merge(str(person_id), with_=split["other_id"], reason="a test")
+    kinds = [change["kind"] for change in spoton.persons_history(str(person_id))]
+    spoton.person_changes_undo(merged["change_id"])
+    spoton.person_changes_undo(split["change_id"])
+
+    assert merged["person_id"] == str(person_id)
+    assert {"split", "merge"} <= set(kinds)
+    [(after, _)] = product.rows(most, processed[0])
+    assert after == person_id

@@ -16,7 +16,7 @@ def compile_loops(stdout: OutputWrapper) -> None:
     from workers.warm import warm
 
     if not is_compiled():
-        stdout.write("Compiling the engine's loops: once, about a minute")
+        stdout.write("Compiling the engine's loops: once, a minute or two")
         warm()
 
 
